@@ -1,0 +1,71 @@
+"""Brings the cards and the index in `exports/` up to date with the manifests.
+
+    python tools/check_exports.py [--check]
+
+With --check it writes nothing, and exits with 1 if something is out of date, damaged or too large.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from zoo import registry
+from zoo.errors import ZooError
+from zoo.export.artefact import index_of, write_json, write_manifest
+from zoo.export.card import card, write_card
+from zoo.registry import Artefact
+
+EXPORTS = Path(__file__).resolve().parent.parent / "exports"
+FILE_LIMIT = 8_000_000  # bytes; what git holds well. Larger models belong on an object store.
+ALL_LIMIT = 120_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, say what is wrong")
+    arguments = parser.parse_args()
+    if not arguments.check:
+        bring_up_to_date(EXPORTS)
+    faults = find_faults(EXPORTS)
+    for fault in faults:
+        print(fault)
+    parser.exit(1 if faults else 0)
+
+
+def bring_up_to_date(exports: Path) -> None:
+    """Writes every card anew from its manifest, and the index from the manifests."""
+    for manifest in sorted(exports.glob(f"*/*/{registry.MANIFEST}")):
+        artefact = Artefact.open(manifest.parent)
+        facts = {name: value for name, value in artefact.manifest.items() if name != "files"}
+        write_card(facts, artefact.folder / registry.CARD)
+        write_manifest(artefact.folder, facts, artefact.manifest["files"])
+    write_json(exports / registry.INDEX, index_of(exports))
+
+
+def find_faults(exports: Path) -> list[str]:
+    """Returns what is wrong in a folder of exports, a line each."""
+    faults = []
+    index = exports / registry.INDEX
+    if not index.is_file() or json.loads(index.read_bytes()) != index_of(exports):
+        faults.append(f"{index} is out of date.")
+    for manifest in sorted(exports.glob(f"*/*/{registry.MANIFEST}")):
+        try:
+            artefact = Artefact.open(manifest.parent)
+            for file, facts in artefact.manifest["files"].items():
+                artefact.read(file)
+                if facts["bytes"] > FILE_LIMIT:
+                    faults.append(f"{artefact.path(file)} is larger than {FILE_LIMIT} bytes.")
+            if artefact.read(registry.CARD).decode() != card(artefact.manifest):
+                faults.append(f"{artefact.path(registry.CARD)} is out of date.")
+            extra = {path.name for path in artefact.folder.iterdir()}
+            extra -= {*artefact.manifest["files"], registry.MANIFEST}
+            faults += [f"{artefact.folder / name} is not in the manifest." for name in extra]
+        except ZooError as error:
+            faults.append(str(error))
+    if sum(path.stat().st_size for path in exports.rglob("*") if path.is_file()) > ALL_LIMIT:
+        faults.append(f"{exports} is larger than {ALL_LIMIT} bytes.")
+    return faults
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Publishes a finished training: exports it, measures it on every runtime, adds it to `exports/`.
+
+    python tools/publish.py runs/seq2seq_attention_dates [--version 2] [--quantize none]
+
+The scores in a published manifest and card come from this tool and from nowhere else.
+"""
+
+import argparse
+import datetime
+import tempfile
+from pathlib import Path
+
+from zoo import models, paths, registry
+from zoo.data.dataset import open_dataset
+from zoo.errors import ZooError
+from zoo.evaluation import evaluate
+from zoo.export.artefact import index_of, write_json, write_manifest
+from zoo.export.card import write_card
+from zoo.export.litert import export_litert
+from zoo.registry import Artefact
+from zoo.runtime.load import RUNTIMES, load
+
+EXPORTS = Path(__file__).resolve().parent.parent / "exports"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of a finished training")
+    parser.add_argument("--version", type=int, default=1)
+    parser.add_argument("--quantize", default="int8", choices=["none", "float16", "int8"])
+    arguments = parser.parse_args()
+    try:
+        print(publish(arguments.run, version=arguments.version, quantize=arguments.quantize))
+    except ZooError as error:
+        parser.exit(1, f"Error: {error}\n")
+
+
+def publish(run: Path, *, version: int, quantize: str) -> Path:
+    """Returns the folder in `exports/` that the training in `run` was published to."""
+    source = Artefact.open(run)
+    source.manifest["version"] = version
+    preset = models.preset(source.name)
+    if preset.card is None:
+        raise ZooError(f"The preset {preset.name} has no card, so it is not meant to be published.")
+    if preset.configuration() != source.manifest["configuration"]:
+        raise ZooError(f"{run} was not trained as the preset {preset.name} says today.")
+    target = EXPORTS / source.name / str(version)
+    with tempfile.TemporaryDirectory() as folder:
+        exported = export_litert(source, Path(folder) / "export", quantize=quantize)
+        dataset = open_dataset(preset.data)
+        scores = {}
+        for runtime in RUNTIMES:
+            scores[runtime] = evaluate(load(exported, runtime=runtime), dataset)
+            print(f"{runtime}: {scores[runtime]}")
+        manifest = {name: facts for name, facts in exported.manifest.items() if name != "files"}
+        manifest["metrics"] = {
+            "runtimes": scores,
+            "date": datetime.date.today().isoformat(),
+            "device": manifest["training"]["device"],
+        }
+        [answer] = load(exported)([preset.card.hard_input])
+        if answer.text == preset.card.hard_input_expected:
+            raise ZooError(f"{preset.card.hard_input!r} is no failure: the model gets it right.")
+        manifest["failure"] = {
+            "input": preset.card.hard_input,
+            "expected": preset.card.hard_input_expected,
+            "output": answer.text,
+        }
+        with paths.new_folder(target) as published:
+            for file in exported.manifest["files"]:
+                (published / file).write_bytes(exported.read(file))
+            write_card(manifest, published / registry.CARD)
+            write_manifest(published, manifest, exported.manifest["files"])
+    write_json(EXPORTS / registry.INDEX, index_of(EXPORTS))
+    return target
+
+
+if __name__ == "__main__":
+    main()

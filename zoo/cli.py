@@ -1,0 +1,314 @@
+"""The command line `zoo`.
+
+Results go to standard output, messages and progress to standard error. Exit status: 0, 1 (it failed;
+one line says why), 2 (usage).
+"""
+
+import contextlib
+import itertools
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import click
+
+import zoo
+from zoo import models, registry
+from zoo.errors import ZooError, missing_extra
+from zoo.runtime.load import RUNTIMES, load
+
+_LINES_AT_ONCE = 512  # of a file or of standard input: memory stays constant
+
+_runtime = click.option(
+    "--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True,
+    help="What runs the model.",
+)  # fmt: skip
+_beam_size = click.option(
+    "--beam-size", type=int, default=1, show_default=True, help="1 is greedy."
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zoo.__version__, prog_name="zoo")
+def cli():
+    """Attention models: pull them, run them, look at them, export them."""
+
+
+@cli.command("list")
+@click.option("--presets", is_flag=True, help="What can be trained, instead of what is published.")
+@_as_json
+def list_command(presets: bool, as_json: bool):
+    """List the published models."""
+    if presets:
+        rows = {name: preset.summary for name, preset in models.presets().items()}
+    else:
+        rows = {name: facts["summary"] for name, facts in registry.Registry().models().items()}
+    if as_json:
+        _print_json([{"name": name, "summary": summary} for name, summary in rows.items()])
+        return
+    width = max(map(len, rows), default=0)
+    for name, summary in rows.items():
+        click.echo(f"{name:{width}}  {summary}")
+
+
+@cli.command()
+@click.argument("name")
+@_as_json
+def info(name: str, as_json: bool):
+    """Show what is known about the model NAME: its card, or with --json its manifest."""
+    manifest = registry.resolve(name).manifest
+    if as_json:
+        _print_json(manifest)
+    else:
+        from zoo.export.card import card
+
+        click.echo(card(manifest), nl=False)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--to", type=click.Path(path_type=Path), help="Copy it to TO/NAME/VERSION instead.")
+def pull(name: str, to: Path | None):
+    """Fetch the model NAME into the cache, and print its folder."""
+    click.echo(registry.Registry().pull(name, to=to).folder)
+
+
+@cli.command()
+@click.argument("name")
+@click.argument("text", nargs=-1)
+@click.option("--file", type=click.Path(path_type=Path), help="Read lines from FILE.")
+@_runtime
+@_beam_size
+@_as_json
+def run(
+    name: str, text: tuple[str, ...], file: Path | None, runtime: str, beam_size: int, as_json: bool
+):
+    """Run the model NAME on each TEXT, or on the lines of FILE or of standard input.
+
+    Prints one line for each, in order; with --json text, score, tokens and alignment.
+    """
+    if text and file:
+        raise click.UsageError("Give either TEXT or --file, not both.")
+    model = _loaded(registry.resolve(name), runtime, beam_size)
+    with _lines(text, file) as lines:
+        first = 1
+        while chunk := list(itertools.islice(lines, _LINES_AT_ONCE)):
+            for result in model(chunk, first_line=first):
+                click.echo(json.dumps(result.as_dict()) if as_json else _one_line(result.text))
+            first += len(chunk)
+
+
+@cli.command()
+@click.argument("name")
+@click.argument("text")
+@click.option(
+    "--output", type=click.Path(path_type=Path), required=True, help="Picture: .png, .svg or .pdf."
+)
+@_runtime
+def attend(name: str, text: str, output: Path, runtime: str):
+    """Draw where the model NAME looks in TEXT while it writes its answer."""
+    try:
+        from zoo.visualize.alignment import save_alignment
+    except ImportError as error:
+        raise missing_extra(error.name, extra="plot", purpose="Drawing") from error
+
+    [result] = _loaded(registry.resolve(name), runtime)([_utf8(text, "TEXT")])
+    save_alignment(result, output)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--split", default="test", show_default=True)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of data sets.")
+@_runtime
+@_beam_size
+@_as_json
+def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: int, as_json: bool):
+    """Measure the model NAME on a split of the data set that it was trained on."""
+    from zoo import evaluation
+    from zoo.data.dataset import open_dataset
+
+    artefact = registry.resolve(name)
+    dataset = open_dataset(models.trained_preset(artefact.manifest).data, data_dir=data)
+    dataset.require_split(split)
+    model = _loaded(artefact, runtime, beam_size)
+    scores = {"model": name, "runtime": runtime, **evaluation.evaluate(model, dataset, split=split)}
+    if as_json:
+        _print_json(scores)
+    else:
+        click.echo(
+            "{model} {runtime}: {metric} {value:.4f} on {rows} rows of {split}, "
+            "{seconds} seconds".format(**scores)
+        )
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--format", "format_", type=click.Choice(["saved_model", "litert"]), required=True)
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="Writes TO/NAME/VERSION; default FORMAT."
+)
+@click.option(
+    "--quantize", type=click.Choice(["none", "float16", "int8"]), help="litert: int8 by default."
+)
+@click.option("--beam-size", type=int, help="saved_model: 1 by default. litert: of generate_beam.")
+@click.option("--ids-only", is_flag=True, help="saved_model: token ids in and out, core operators.")
+@click.option("--xla", is_flag=True, help="saved_model: compile the loop.")
+def export(
+    name: str,
+    format_: str,
+    to: Path | None,
+    quantize: str | None,
+    beam_size: int | None,
+    ids_only: bool,
+    xla: bool,
+):
+    """Export the model NAME, or the training in the folder NAME, and print the folder written.
+
+    saved_model: for TensorFlow Serving, strings in and strings out. litert: model.tflite, with the
+    signatures generate, generate_beam, start and step.
+    """
+    if format_ == "litert" and (ids_only or xla):
+        raise click.UsageError("--ids-only and --xla are options of --format saved_model.")
+    if format_ == "saved_model" and quantize:
+        raise click.UsageError("--quantize is an option of --format litert.")
+    if beam_size is not None and beam_size < 1:
+        raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
+    source = registry.resolve(name)
+    target = (to or Path(format_)) / source.name / str(source.version)
+    with _native_notices_muted():
+        try:
+            if format_ == "litert":
+                from zoo.export.litert import export_litert
+
+                exported = export_litert(
+                    source, target, quantize=quantize or "int8", beam_size=beam_size
+                )
+            else:
+                from zoo.export.saved_model import export_saved_model
+
+                exported = export_saved_model(
+                    source, target, beam_size=beam_size or 1, ids_only=ids_only, xla=xla
+                )
+        except ImportError as error:
+            raise missing_extra(error.name, extra="train", purpose="Exporting") from error
+    click.echo(exported.folder)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--calls", type=int, default=200, show_default=True, help="How many to time.")
+@_as_json
+def benchmark(name: str, calls: int, as_json: bool):
+    """Time the model NAME on every runtime that is installed, one text a call."""
+    from zoo.runtime.benchmark import benchmark, table
+
+    rows = benchmark(name, calls=calls)
+    if as_json:
+        _print_json(rows)
+    else:
+        click.echo(table(rows))
+
+
+def _loaded(artefact: registry.Artefact, runtime: str, beam_size: int = 1):
+    with _native_notices_muted():
+        return load(artefact, runtime=runtime, beam_size=beam_size)
+
+
+@contextlib.contextmanager
+def _native_notices_muted() -> Iterator[None]:
+    """Holds back what native libraries write to standard error; shown if a defect comes out.
+
+    TensorFlow and LiteRT announce how they were built on every start (tensorflow 2.21,
+    ai-edge-litert 2.3), past every setting of theirs.
+    """
+    sys.stderr.flush()
+    original = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as held:
+            os.dup2(held.fileno(), 2)
+            try:
+                yield
+            except ZooError:
+                raise
+            except BaseException:
+                held.seek(0)
+                os.write(original, held.read())
+                raise
+            finally:
+                os.dup2(original, 2)
+    finally:
+        os.close(original)
+
+
+@contextlib.contextmanager
+def _lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
+    """Yields the lines to run on: of the command line, a file, or standard input."""
+    if text:
+        yield (_utf8(value, f"TEXT {number}") for number, value in enumerate(text, start=1))
+    elif file is None:
+        yield _decoded(sys.stdin.buffer, "standard input")
+    else:
+        try:
+            with file.open("rb") as stream:
+                yield _with_progress(_decoded(stream, str(file)))
+        except OSError as error:
+            raise ZooError(f"Cannot read {file}: {error.strerror}.") from error
+
+
+def _with_progress(lines: Iterator[str]) -> Iterable[str]:
+    from tqdm import tqdm
+
+    return iter(tqdm(lines, unit=" lines", disable=None))
+
+
+def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    for number, line in enumerate(stream, start=1):
+        try:
+            yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise ZooError(f"Expected UTF-8. Line {number} of {name} is not.") from error
+
+
+def _utf8(text: str, name: str) -> str:
+    """Returns an argument of the command line; bytes that are no UTF-8 arrive as surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ZooError(f"Expected UTF-8. {name} is not.") from error
+    return text
+
+
+def _one_line(text: str) -> str:
+    """Returns `text` without line breaks, so that n lines in are n lines out."""
+    return " ".join(text.splitlines())
+
+
+def _print_json(value) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, force=True)
+    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "3"), ("ABSL_MIN_LOG_LEVEL", "3")):
+        os.environ.setdefault(name, value)  # TensorFlow's notices of how it was built
+    try:
+        cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`. Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ZooError as error:
+        print(f"Error: {_one_line(str(error))}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,206 @@
+"""Configuration: frozen dataclasses, changed by `field=value`, written to and read from JSON.
+
+Standard library only, so that listing presets and reading a manifest starts no framework.
+"""
+
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from zoo.errors import ZooError
+
+
+class ConfigError(ZooError):
+    """A configuration that names an unknown field or holds a value of the wrong type or range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which data set a preset is trained on."""
+
+    name: str
+    rows: int | None = None  # pairs in all splits together; None is the whole data set
+
+    def __post_init__(self):
+        require(self, rows=self.rows is None or self.rows >= 10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How a preset is trained; Adam with a constant learning rate and a clipped gradient."""
+
+    epochs: int = 10
+    steps: int | None = None  # stop after this many updates, whatever `epochs` says
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    clip_norm: float = 5.0  # of the gradient of all weights together
+    seed: int = 0
+
+    def __post_init__(self):
+        require(
+            self,
+            epochs=self.epochs >= 1,
+            steps=self.steps is None or self.steps >= 1,
+            batch_size=self.batch_size >= 1,
+            learning_rate=self.learning_rate > 0,
+            clip_norm=self.clip_norm > 0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeConfig:
+    """How an export of a preset searches for its output."""
+
+    beam_size: int = 4  # of the beam search that a LiteRT file holds beside the greedy one
+    length_penalty: float = 0.0  # 0 ranks by log probability alone
+
+    def __post_init__(self):
+        require(self, beam_size=self.beam_size >= 1, length_penalty=self.length_penalty >= 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a person writes about a published preset; the rest of its card is measured."""
+
+    use: str  # what the model is for, one or two sentences
+    limits: str  # what it is not for
+    hard_input: str  # an input it gets wrong, shown on the card with its true answer
+    hard_input_expected: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A name for a model configuration, a training configuration and a data set of a family."""
+
+    name: str
+    family: str
+    summary: str  # one line, for `zoo list`
+    paper: str
+    model: object  # a family narrows this to its own configuration
+    train: TrainConfig
+    decode: DecodeConfig
+    data: DataConfig
+    card: Card | None = None  # presets without a card are not published
+
+    @property
+    def is_tiny(self) -> bool:
+        """True for the presets that exist for tests only."""
+        return f"{self.family}_tiny" in self.name
+
+    def configuration(self) -> dict:
+        """Returns what a manifest keeps of the preset: all but the card."""
+        return to_dict(dataclasses.replace(self, card=None))
+
+
+def require(config, **claims: bool) -> None:
+    """Raises ConfigError naming the fields of `config` whose claim is False, with their values."""
+    wrong = [f"{name}={getattr(config, name)!r}" for name, holds in claims.items() if not holds]
+    if wrong:
+        raise ConfigError(f"{type(config).__name__} does not accept {', '.join(wrong)}.")
+
+
+def to_dict(config) -> dict:
+    """Returns `config` as a dict that `json.dumps` takes and `from_dict` reads back as an equal."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(cls: type, values: Mapping) -> typing.Any:
+    """Returns a `cls` with `values`, its nested dataclasses built from nested mappings.
+
+    Raises:
+        ConfigError: If a field is unknown, is missing, or has a value of another type.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{cls.__name__} expected an object. Received: {values!r}.")
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for name in values:
+        if name not in fields:
+            raise ConfigError(unknown_name(f"{cls.__name__} field", name, fields))
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in values and field.default is field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{cls.__name__} lacks {', '.join(missing)}.")
+    return cls(**{name: _checked(cls, name, hints[name], value) for name, value in values.items()})
+
+
+def override(config, assignments: Iterable[str]):
+    """Returns `config` with `path.to.field=value` applied, one string a change, in order.
+
+    Values are JSON (`3`, `0.5`, `true`, `null`); what is not JSON is taken as a string.
+
+    Raises:
+        ConfigError: If an assignment has no `=`, names an unknown field, or has a wrong value.
+    """
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"Expected field=value. Received: {assignment!r}.")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = text
+        config = _replaced(config, path.split("."), value)
+    return config
+
+
+def require_choice(kind: str, name: str, known: Iterable[str]) -> None:
+    """Raises ConfigError unless `name` is one of `known`."""
+    known = tuple(known)
+    if name not in known:
+        raise ConfigError(unknown_name(kind, name, known))
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Returns the message for a name that is not among `known`, with the closest ones or all."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = (
+        f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known) or 'none'}."
+    )
+    return f"Unknown {kind} {name!r}. {hint}"
+
+
+def _replaced(config, path: list[str], value):
+    fields = {field.name for field in dataclasses.fields(config)}
+    name, rest = path[0], path[1:]
+    if name not in fields:
+        raise ConfigError(unknown_name(f"{type(config).__name__} field", name, fields))
+    if rest:
+        nested = getattr(config, name)
+        if not dataclasses.is_dataclass(nested):
+            raise ConfigError(f"{type(config).__name__} field {name!r} has no fields of its own.")
+        value = _replaced(nested, rest, value)
+    else:
+        value = _checked(type(config), name, typing.get_type_hints(type(config))[name], value)
+    return dataclasses.replace(config, **{name: value})
+
+
+def _checked(cls: type, name: str, expected, value):
+    """Returns `value` as the type `expected`, the annotation of `cls.name`."""
+    options = typing.get_args(expected) if isinstance(expected, types.UnionType) else (expected,)
+    for option in options:
+        if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
+            return from_dict(option, value)
+        if typing.get_origin(option) is typing.Literal:
+            if value in typing.get_args(option):
+                return value
+        elif option is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        elif isinstance(value, option) and isinstance(value, bool) == (option is bool):
+            return value
+    wanted = " or ".join(_type_name(option) for option in options)
+    raise ConfigError(f"{cls.__name__} field {name!r} expected {wanted}. Received: {value!r}.")
+
+
+def _type_name(option) -> str:
+    if typing.get_origin(option) is typing.Literal:
+        return " or ".join(typing.get_args(option))
+    return "null" if option is type(None) else option.__name__

@@ -1,0 +1,39 @@
+"""Turns pairs of texts into arrays of token ids."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from zoo.text.tokenizer import Tokenizer
+
+
+def pad(rows: Sequence[Sequence[int]], length: int, *, pad_id: int) -> np.ndarray:
+    """Returns `(len(rows), length)` int32, each row cut or padded at its end."""
+    array = np.full((len(rows), length), pad_id, np.int32)
+    for index, row in enumerate(rows):
+        array[index, : min(len(row), length)] = row[:length]
+    return array
+
+
+def encode_pairs(
+    pairs: Sequence[tuple[str, str]],
+    tokenizer: Tokenizer,
+    *,
+    source_length: int,
+    target_length: int,
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of teacher forcing for pairs of source and target text.
+
+    `source` is `(N, S)`; `target_inputs` `(N, T)` opens with the start token and `target_outputs`
+    `(N, T)` closes with the end token, so that position t of the one predicts position t of the
+    other. All int32, padded at the end with the padding id.
+    """
+    sources = tokenizer.encode([source for source, _ in pairs])
+    targets = tokenizer.encode([target for _, target in pairs])
+    inputs = [[tokenizer.start_id, *target] for target in targets]
+    outputs = [[*target, tokenizer.end_id] for target in targets]
+    return {
+        "source": pad(sources, source_length, pad_id=tokenizer.pad_id),
+        "target_inputs": pad(inputs, target_length, pad_id=tokenizer.pad_id),
+        "target_outputs": pad(outputs, target_length, pad_id=tokenizer.pad_id),
+    }

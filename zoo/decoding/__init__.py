@@ -1,0 +1,5 @@
+"""Decoding: one loop over a model's `start` and `step`, on any backend and in any graph."""
+
+from zoo.decoding.search import Hypotheses, search
+
+__all__ = ["Hypotheses", "search"]

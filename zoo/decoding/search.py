@@ -1,0 +1,179 @@
+"""Greedy and beam search: the only loop that generates tokens."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from keras import ops
+
+# Log probabilities of what must not be chosen. Finite, so that sums and products of them stay numbers;
+# an unused beam still outranks a finished one that does not repeat its end, so that a row's beams
+# stay as they are however long its batch mates go on.
+_UNUSED = -1e9
+_FORBIDDEN = -3e9
+
+
+class Hypotheses(NamedTuple):
+    """The best outputs of each row, best first."""
+
+    tokens: Any  # (B, K, T) int32, without the start token, filled up with the end token
+    lengths: Any  # (B, K) int32, the end token counted; T where there was none
+    scores: Any  # (B, K) float32, log probability (nats) after the length penalty
+    alignment: Any  # (B, K, T, ...) weights over the source, 0 from `lengths` on; or None
+
+
+def search(
+    step: Callable,
+    state: dict,
+    *,
+    start_id: int,
+    end_id: int,
+    max_length: int,
+    finished,
+    beam_size: int = 1,
+    length_penalty: float = 0.0,
+    constants: Sequence[str] = (),
+    alignment_like=None,
+) -> Hypotheses:
+    """Returns the `beam_size` best outputs that a beam finds; a beam of 1 is greedy decoding.
+
+    A finished hypothesis keeps its slot and repeats the end token at no cost. Hypotheses are
+    ranked, while they grow and at the end, by
+
+        score = log_probability / ((5 + length) / 6) ** length_penalty
+
+    with the end token counted in both (Wu et al., 2016, arXiv:1609.08144, equation 14).
+
+    Args:
+        step: `step(tokens, position, state) -> (logits, changed, alignment)` for `N = B * K` rows:
+            tokens `(N,)` int32, position a scalar int32, logits `(N, V)`, `changed` the entries of
+            the state that are not constant, alignment `(N, ...)` or None.
+        state: What the first step gets; every entry has the batch as its first axis.
+        start_id: The token before the first.
+        end_id: The token that ends an output.
+        max_length: T, the most tokens of an output, the end token counted.
+        finished: `(B,)` boolean, True for rows to leave empty from the start.
+        beam_size: K, from 1 to V.
+        length_penalty: 0 ranks by log probability alone; more favors longer outputs.
+        constants: Names of the state's entries that steps only read. All beams of a row share
+            them, so that they are never reordered.
+        alignment_like: A tensor of the shape and dtype that `step` returns for `B` rows as
+            alignment, or None where it returns None.
+
+    Raises:
+        ValueError: If `beam_size` is below 1.
+    """
+    if beam_size < 1:
+        raise ValueError(f"beam_size must be at least 1. Received: beam_size={beam_size}.")
+
+    def per_beam(x):  # (B, ...) -> (N, ...)
+        return x if beam_size == 1 else ops.repeat(x, beam_size, axis=0)
+
+    fixed = {name: per_beam(state[name]) for name in constants}
+    carried = {name: per_beam(x) for name, x in state.items() if name not in constants}
+    finished = per_beam(finished)
+    rows = ops.shape(finished)[0]  # N
+    # Beams start equal; only the first may win the first step, or all would stay equal.
+    first = ops.one_hot(0, beam_size, dtype="float32")
+    log_probs = ops.zeros_like(ops.reshape(ops.cast(finished, "float32"), (-1, beam_size)))
+    loop = {
+        "position": ops.zeros((), "int32"),
+        "last": ops.full((rows,), start_id, dtype="int32"),
+        "tokens": ops.full((rows, max_length), end_id, dtype="int32"),
+        "lengths": ops.zeros((rows,), "int32"),
+        "log_probs": log_probs + (1.0 - first) * _UNUSED,  # (B, K)
+        "finished": finished,
+        "state": carried,
+    }
+    if alignment_like is not None:
+        blank = ops.expand_dims(ops.zeros_like(per_beam(alignment_like)), 1)
+        loop["alignment"] = ops.repeat(blank, max_length, axis=1)  # (N, T, ...)
+    names = tuple(loop)
+
+    def unfinished(*values):
+        return ops.any(ops.logical_not(values[names.index("finished")]))
+
+    def advance(*values):
+        new = _advance(dict(zip(names, values, strict=True)), step, fixed, end_id, length_penalty)
+        return tuple(new[name] for name in names)
+
+    values = ops.while_loop(
+        unfinished, advance, tuple(loop.values()), maximum_iterations=max_length
+    )
+    loop = dict(zip(names, values, strict=True))
+
+    def by_row(x):  # (N, ...) -> (B, K, ...)
+        return ops.reshape(x, (-1, beam_size, *ops.shape(x)[1:]))
+
+    lengths = by_row(loop["lengths"])
+    return Hypotheses(
+        tokens=by_row(loop["tokens"]),
+        lengths=lengths,
+        scores=_penalized(loop["log_probs"], lengths, length_penalty),
+        alignment=by_row(loop["alignment"]) if alignment_like is not None else None,
+    )
+
+
+def _advance(loop: dict, step: Callable, fixed: dict, end_id: int, length_penalty: float) -> dict:
+    """Returns the loop's variables after one more token."""
+    beam_size = loop["log_probs"].shape[1]
+    position, finished = loop["position"], loop["finished"]
+    logits, state, alignment = step(loop["last"], position, {**loop["state"], **fixed})
+    vocab_size = logits.shape[-1]
+
+    # A finished hypothesis has one continuation, the end token, at no cost.
+    step_log_probs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)  # (N, V)
+    is_end = ops.equal(ops.arange(vocab_size), end_id)
+    repeat_end = ops.where(is_end, 0.0, _FORBIDDEN)
+    step_log_probs = ops.where(finished[:, None], repeat_end, step_log_probs)
+    lengths = ops.where(finished, loop["lengths"], position + 1)  # (N,)
+
+    totals = ops.reshape(loop["log_probs"], (-1, 1)) + step_log_probs  # (N, V)
+    scores = _penalized(totals, lengths[:, None], length_penalty)
+    # top_k also where K is 1: argmax becomes an operator that LiteRT lacks (tensorflow 2.21).
+    candidates = ops.reshape(scores, (-1, beam_size * vocab_size))
+    _, chosen = ops.top_k(candidates, beam_size)  # (B, K), best first
+    chosen = ops.cast(chosen, "int32")
+    log_probs = ops.take_along_axis(
+        ops.reshape(totals, (-1, beam_size * vocab_size)), chosen, axis=1
+    )
+
+    tokens, aligned = loop["tokens"], loop.get("alignment")
+    if beam_size == 1:
+        last = ops.reshape(chosen, (-1,))
+    else:
+        parent = chosen // vocab_size  # (B, K), the beam that each new one continues
+        last = ops.reshape(chosen - parent * vocab_size, (-1,))
+        first_row = ops.arange(ops.shape(parent)[0], dtype="int32")[:, None] * beam_size
+        parent = ops.reshape(first_row + parent, (-1,))  # (N,)
+
+        def reorder(x):
+            return ops.take(x, parent, axis=0)
+
+        tokens, lengths, finished = reorder(tokens), reorder(lengths), reorder(finished)
+        state = {name: reorder(x) for name, x in state.items()}
+        if aligned is not None:
+            aligned, alignment = reorder(aligned), reorder(alignment)
+
+    here = ops.equal(ops.arange(tokens.shape[1]), position)  # (T,)
+    new = {
+        "position": position + 1,
+        "last": last,
+        "tokens": ops.where(here, last[:, None], tokens),
+        "lengths": lengths,
+        "log_probs": log_probs,
+        "finished": ops.logical_or(finished, ops.equal(last, end_id)),
+        "state": state,
+    }
+    if aligned is not None:
+        trailing = (1,) * (len(alignment.shape) - 1)
+        live = ops.reshape(ops.logical_not(finished), (-1, 1, *trailing))
+        write = ops.logical_and(ops.reshape(here, (1, -1, *trailing)), live)
+        new["alignment"] = ops.where(write, alignment[:, None], aligned)
+    return new
+
+
+def _penalized(log_probs, lengths, length_penalty: float):
+    """Returns `log_probs` after the length penalty; all shapes broadcast."""
+    if length_penalty == 0:
+        return log_probs
+    return log_probs / ((5.0 + ops.cast(lengths, "float32")) / 6.0) ** length_penalty

@@ -1,0 +1,1 @@
+"""Freezes a trained model into files that others run."""

@@ -1,0 +1,89 @@
+"""Writes a model's card: its facts, its measured scores, and what a person says of it."""
+
+from pathlib import Path
+
+from zoo.models import presets
+
+_QUANTIZATION = {
+    "none": "float32",
+    "float16": "float16 weights",
+    "int8": "8-bit weights, float activations",
+}
+
+
+def write_card(manifest: dict, path: Path) -> None:
+    """Writes the card of the model that `manifest` describes, as Markdown."""
+    path.write_text(card(manifest), encoding="utf-8")
+
+
+def card(manifest: dict) -> str:
+    """Returns the card; the same manifest always gives the same text."""
+    name = manifest["name"]
+    preset = presets().get(name)
+    words = preset.card if preset else None
+    sections = [f"# {name}, version {manifest['version']}", manifest["summary"]]
+    if words:
+        sections += [f"**For:** {words.use}", f"**Not for:** anything but {words.limits}"]
+    sections += ["## Scores", _scores(manifest)]
+    if failure := manifest.get("failure"):
+        sections += [
+            "## A failure",
+            f"`{failure['input']}` should give `{failure['expected']}` and gives "
+            f"`{failure['output']}`: its form was not in the training data.",
+        ]
+    sections += ["## Facts", _facts(manifest), "## Use", _use(manifest)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _scores(manifest: dict) -> str:
+    metrics = manifest.get("metrics")
+    if not metrics:
+        return "Not measured. `zoo evaluate` measures them."
+    lines = ["| runtime | metric | value | rows | split |", "| --- | --- | --- | --- | --- |"]
+    for runtime, facts in sorted(metrics["runtimes"].items()):
+        lines.append(
+            f"| `{runtime}` | {facts['metric']} | {facts['value']:.4f} | {facts['rows']} "
+            f"| {facts['split']} |"
+        )
+    command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME`"
+    lines += ["", f"Measured by {command} on {metrics['device']}, {metrics['date']}."]
+    return "\n".join(lines)
+
+
+def _facts(manifest: dict) -> str:
+    training = manifest["training"]
+    rows = {
+        "family": f"`{manifest['family']}`",
+        "paper": manifest["paper"],
+        "parameters": f"{manifest['parameters']:,}",
+        "data set": f"`{manifest['dataset']}`",
+        "license": manifest["license"],
+        "trained by": f"`{manifest['command']}`",
+        "trained on": f"{training['device']}, Keras backend {training['backend']}, seed "
+        f"{training['seed']}, {len(training['epochs'])} epochs, "
+        f"{sum(epoch['train_seconds'] for epoch in training['epochs']):.0f} seconds",
+    }
+    if litert := manifest.get("litert"):
+        rows[".tflite"] = (
+            f"{_QUANTIZATION[litert['quantize']]}; beam sizes 1 and {litert['beam_size']}; "
+            f"signatures {', '.join(f'`{name}`' for name in sorted(litert['signatures']))}"
+        )
+        agreement = litert["golden_agreement"]["generate"]
+        rows["same tokens as Keras"] = f"{agreement:.1%} of the data set's sample"
+    if saved := manifest.get("saved_model"):
+        tokens = "token ids" if saved["ids_only"] else "strings"
+        rows["SavedModel"] = f"{tokens} in and out; beam size {saved['beam_size']}"
+        if saved["serving_flags"]:
+            rows["TensorFlow Serving needs"] = f"`{' '.join(saved['serving_flags'])}`"
+    return "\n".join(
+        ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())]
+    )
+
+
+def _use(manifest: dict) -> str:
+    name = manifest["name"]
+    return (
+        f"    zoo run {name} TEXT\n"
+        f"    zoo export {name} --format saved_model\n"
+        f"    zoo export {name} --format litert"
+    )

@@ -1,0 +1,55 @@
+"""A task's signatures as TensorFlow functions that own their variables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from zoo.signature import Signature
+
+
+class Graph(tf.Module):
+    """Functions over a Keras model's variables, ready to be saved.
+
+    Args:
+        model: A Keras model on the TensorFlow backend; its variables are saved with the functions.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.model_variables = [variable.value for variable in model.variables]
+        self._functions = {}
+
+    def add(self, name: str, function: Callable, specs: Mapping[str, tf.TensorSpec]) -> None:
+        """Adds `function`, called with one tensor for each of `specs` by name."""
+        names = list(specs)
+
+        def positional(*tensors):
+            return function(**dict(zip(names, tensors, strict=True)))
+
+        signature = [
+            tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()
+        ]
+        self._functions[name] = tf.function(positional, input_signature=signature)
+
+    def save(self, folder: Path) -> None:
+        """Writes a SavedModel of the functions added, each a signature of its name."""
+        concrete = {
+            name: function.get_concrete_function() for name, function in self._functions.items()
+        }
+        tf.saved_model.save(self, str(folder), signatures=concrete)
+
+
+def tensor_specs(signature: Signature, sizes: Mapping[str, int | None]) -> dict[str, tf.TensorSpec]:
+    """Returns the inputs of `signature` with its axes at `sizes`; None leaves an axis open."""
+    return {
+        name: tf.TensorSpec(spec.at(sizes), spec.dtype) for name, spec in signature.inputs.items()
+    }
+
+
+def add_signatures(
+    graph: Graph, signatures: Sequence[Signature], sizes: Mapping[str, int | None]
+) -> None:
+    """Adds every signature to `graph`, its axes at `sizes`."""
+    for signature in signatures:
+        graph.add(signature.name, signature.function, tensor_specs(signature, sizes))

@@ -1,0 +1,1 @@
+"""Runs exported models; LiteRT without TensorFlow and without Keras."""

@@ -1,0 +1,46 @@
+"""Runs a model in Keras, on whichever backend Keras was started with."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from zoo.signature import Signature
+
+_BATCH_SIZE = 256
+_LENGTH_STEP = 16  # sources are padded to a multiple, so that few shapes are compiled
+
+
+class KerasEngine:
+    """Runs a model's signatures, compiled by Keras; the model's weights may change in between.
+
+    Args:
+        model: The model whose weights the signatures use.
+        signatures: What to run; see `zoo.signature`.
+    """
+
+    def __init__(self, model: keras.Model, signatures: Sequence[Signature]):
+        self._functions = {signature.name: _Function(model, signature) for signature in signatures}
+
+    def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the outputs of `signature` by name."""
+        outputs = self._functions[signature].predict_on_batch(inputs)
+        return {name: np.asarray(value) for name, value in outputs.items()}
+
+    def source_shape(self, rows: int, longest: int) -> tuple[int, int]:
+        """Returns the batch size and length for up to `rows` sources of up to `longest` tokens."""
+        return min(rows, _BATCH_SIZE), -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP
+
+
+class _Function(keras.Model):
+    """A signature as a model, because `predict_on_batch` compiles for every backend."""
+
+    def __init__(self, model: keras.Model, signature: Signature):
+        super().__init__(name=signature.name)
+        self.model = model  # tracked, or JAX would compile today's weights in as constants
+        self._signature = signature
+        self.compile(jit_compile=keras.backend.backend() == "jax")
+        self.built = True
+
+    def call(self, inputs):
+        return self._signature.function(**inputs)

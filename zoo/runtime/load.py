@@ -1,0 +1,129 @@
+"""Loads a model by name or folder on one of the runtimes."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, get_args
+
+from zoo import paths, registry
+from zoo.config import require_choice
+from zoo.errors import ZooError, missing_extra
+from zoo.registry import Artefact
+from zoo.runtime.text_model import TextModel
+from zoo.text.tokenizer import Tokenizer
+
+Runtime = Literal["litert", "saved_model", "keras"]
+RUNTIMES = get_args(Runtime)
+
+
+def load(
+    name: str | Path | Artefact,
+    *,
+    runtime: Runtime = "litert",
+    beam_size: int = 1,
+) -> TextModel:
+    """Returns a model that is called with a list of texts and returns a list of results.
+
+        zoo.load("seq2seq_attention_dates")(["september 27, 1994"])[0].text  # "1994-09-27"
+
+    Args:
+        name: A published name, `name@version`, a folder with a model, or an artefact.
+        runtime: `litert` needs nothing more; `saved_model` needs TensorFlow, and builds a SavedModel
+            in the cache where the folder holds none; `keras` needs Keras and a backend.
+        beam_size: Hypotheses that the search keeps; 1 is greedy. A `.tflite` holds 1 and one more.
+
+    Raises:
+        ZooError: If there is no such model or runtime, a file is damaged, an extra is missing, or
+            the model does not hold that beam size.
+    """
+    require_choice("runtime", runtime, RUNTIMES)
+    if beam_size < 1:
+        raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
+    artefact = name if isinstance(name, Artefact) else registry.resolve(name)
+    return {"litert": _litert, "saved_model": _saved_model, "keras": _keras}[runtime](
+        artefact, beam_size
+    )
+
+
+def _litert(artefact: Artefact, beam_size: int) -> TextModel:
+    from zoo.runtime.litert_engine import LiteRTEngine
+
+    if not artefact.holds(registry.TFLITE):
+        raise ZooError(
+            f"{artefact.folder} holds no {registry.TFLITE}. Make one with: "
+            f"zoo export {artefact.folder} --format litert"
+        )
+    signature = "generate"
+    if beam_size > 1:
+        signature = "generate_beam"
+        held = artefact.manifest["litert"]["beam_size"]
+        if beam_size != held:
+            raise ZooError(
+                f"The .tflite of {artefact.name} holds the beam sizes 1 and {held}. Received: "
+                f"{beam_size}. Make another with: zoo export {artefact.name} --format litert "
+                f"--beam-size {beam_size}, or take --runtime keras."
+            )
+    engine = LiteRTEngine(artefact.read(registry.TFLITE))
+    _, max_source_length = engine.source_shape(1, 1)
+    return TextModel(
+        engine, _tokenizer(artefact), max_source_length=max_source_length, signature=signature
+    )
+
+
+def _saved_model(artefact: Artefact, beam_size: int) -> TextModel:
+    with _needs("train", "The runtime saved_model"):
+        from zoo.runtime.saved_model_engine import SavedModelEngine, SavedTextModel
+    if not artefact.holds(registry.SAVED_MODEL):
+        artefact = _cached_saved_model(artefact, beam_size)
+    facts = artefact.manifest["saved_model"]
+    if beam_size != facts["beam_size"]:
+        raise ZooError(
+            f"The SavedModel in {artefact.folder} holds the beam size {facts['beam_size']}. "
+            f"Received: {beam_size}."
+        )
+    for file in artefact.manifest["files"]:
+        artefact.path(file)  # checks it
+    max_source_length = artefact.manifest["configuration"]["model"]["max_source_length"]
+    text_model = TextModel if facts["ids_only"] else SavedTextModel
+    return text_model(
+        SavedModelEngine(artefact.folder),
+        _tokenizer(artefact),
+        max_source_length=max_source_length,
+    )
+
+
+def _cached_saved_model(artefact: Artefact, beam_size: int) -> Artefact:
+    """Returns the SavedModel of an artefact from the cache, built there at first use."""
+    from zoo.export.saved_model import export_saved_model
+
+    weights = artefact.manifest["files"].get(registry.WEIGHTS, {}).get("sha256", "")
+    key = f"{artefact.name}-{artefact.version}-{weights[:16]}-beam{beam_size}"
+    folder = paths.cache() / "saved_models" / key
+    if folder.is_dir():
+        return Artefact.open(folder)
+    return export_saved_model(artefact, folder, beam_size=beam_size)
+
+
+def _keras(artefact: Artefact, beam_size: int) -> TextModel:
+    with _needs("train", "The runtime keras"):
+        from zoo.models.restore import restore_task
+        from zoo.runtime.keras_engine import KerasEngine
+    task = restore_task(artefact)
+    return TextModel(
+        KerasEngine(task.model, task.signatures(beam_size=beam_size)),
+        _tokenizer(artefact),
+        max_source_length=task.max_source_length,
+    )
+
+
+def _tokenizer(artefact: Artefact) -> Tokenizer:
+    return Tokenizer(artefact.read(registry.TOKENIZER))
+
+
+@contextlib.contextmanager
+def _needs(extra: str, purpose: str) -> Iterator[None]:
+    """Turns a failing import into the error that says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        raise missing_extra(error.name or str(error), extra=extra, purpose=purpose) from error

@@ -1,0 +1,98 @@
+"""Runs a SavedModel in TensorFlow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401 (registers the operators of the tokenizer)
+
+from zoo.config import unknown_name
+from zoo.errors import ZooError
+from zoo.runtime.result import Result
+from zoo.runtime.text_model import check_texts, warn_if_cut
+from zoo.text.tokenizer import Tokenizer
+
+_BATCH_SIZE = 64
+
+
+class SavedModelEngine:
+    """Runs the signatures of a SavedModel.
+
+    Args:
+        folder: That of `saved_model.pb`.
+
+    Raises:
+        ZooError: If it cannot be loaded.
+    """
+
+    def __init__(self, folder: Path):
+        try:
+            self._loaded = tf.saved_model.load(str(folder))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = " ".join(str(error).split())
+            raise ZooError(
+                f"TensorFlow cannot load the SavedModel in {folder}: {reason}"
+            ) from error
+
+    def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the outputs of `signature` by name.
+
+        Raises:
+            ZooError: If the SavedModel has no such signature.
+        """
+        if signature not in self._loaded.signatures:
+            raise ZooError(unknown_name("signature", signature, self._loaded.signatures))
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        outputs = self._loaded.signatures[signature](**tensors)
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    def source_shape(self, rows: int, longest: int) -> tuple[int, int]:
+        """Returns the batch size and length for up to `rows` sources of up to `longest` tokens."""
+        return min(rows, _BATCH_SIZE), max(longest, 1)
+
+
+class SavedTextModel:
+    """A loaded SavedModel that reads and writes text itself: call it with texts.
+
+    Args:
+        engine: What runs it.
+        tokenizer: Only to warn of texts that are too long.
+        max_source_length: Tokens that it reads.
+    """
+
+    def __init__(self, engine: SavedModelEngine, tokenizer: Tokenizer, *, max_source_length: int):
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.max_source_length = max_source_length
+
+    def __call__(self, texts: Sequence[str], *, first_line: int = 1) -> list[Result]:
+        """Returns one result a text, in order; see `TextModel`."""
+        check_texts(texts)
+        for line, ids in enumerate(self.tokenizer.encode(texts), start=first_line):
+            warn_if_cut(line, len(ids), self.max_source_length)
+        results = []
+        for start in range(0, len(texts), _BATCH_SIZE):
+            batch = np.array(texts[start : start + _BATCH_SIZE], dtype=object)
+            outputs = self.engine.run("serving_default", text=batch)
+            results += [_result(outputs, row) for row in range(len(batch))]
+        return results
+
+
+def _result(outputs: dict[str, np.ndarray], row: int) -> Result:
+    tokens = _strings(outputs["tokens"][row])
+    source_tokens = _strings(outputs["source_tokens"][row])
+    alignment = outputs.get("alignment")
+    return Result(
+        text=outputs["text"][row].decode(),
+        score=float(outputs["score"][row]),
+        tokens=tokens,
+        source_tokens=source_tokens,
+        alignment=None
+        if alignment is None
+        else alignment[row, : len(tokens), : len(source_tokens)],
+    )
+
+
+def _strings(pieces: np.ndarray) -> tuple[str, ...]:
+    return tuple(piece.decode() for piece in pieces if piece)

@@ -1,0 +1,105 @@
+"""Text in, text out, over an engine that runs signatures."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from zoo.data.batches import pad
+from zoo.errors import ZooError
+from zoo.runtime.result import Result
+from zoo.text.tokenizer import Tokenizer
+
+_LOG = logging.getLogger("zoo")
+
+
+class Engine(Protocol):
+    """Runs the named signatures of one export; arrays in, arrays out."""
+
+    def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the outputs of `signature` by name."""
+
+    def source_shape(self, rows: int, longest: int) -> tuple[int, int]:
+        """Returns the batch size and length for up to `rows` sources of up to `longest` tokens."""
+
+
+class TextModel:
+    """A loaded model: call it with texts.
+
+    Args:
+        engine: What runs its signatures.
+        tokenizer: The tokenizer it was trained with.
+        max_source_length: Tokens that it reads; a longer text is cut, with a warning.
+        signature: The signature that generates.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        *,
+        max_source_length: int,
+        signature: str = "generate",
+    ):
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.max_source_length = max_source_length
+        self.signature = signature
+
+    def __call__(self, texts: Sequence[str], *, first_line: int = 1) -> list[Result]:
+        """Returns one result a text, in order; an empty text has an empty result.
+
+        Args:
+            texts: What to read.
+            first_line: The line number of the first text, for warnings.
+
+        Raises:
+            ZooError: If `texts` is a single string or holds something other than strings.
+        """
+        check_texts(texts)
+        sources = self.tokenizer.encode(texts)
+        for line, source in enumerate(sources, start=first_line):
+            warn_if_cut(line, len(source), self.max_source_length)
+        sources = [source[: self.max_source_length] for source in sources]
+        return [result for batch in self._batches(sources) for result in batch]
+
+    def _batches(self, sources: list[list[int]]) -> Iterator[Iterator[Result]]:
+        start = 0
+        while start < len(sources):
+            longest = max(len(source) for source in sources[start:])
+            rows, length = self.engine.source_shape(len(sources) - start, longest)
+            batch = sources[start : start + rows]
+            ids = pad(batch, length, pad_id=self.tokenizer.pad_id)
+            outputs = self.engine.run(self.signature, source=ids)
+            yield (self._result(source, outputs, row) for row, source in enumerate(batch))
+            start += rows
+
+    def _result(self, source: list[int], outputs: Mapping[str, np.ndarray], row: int) -> Result:
+        """Returns the best hypothesis of one row."""
+        length = int(outputs["lengths"][row, 0])
+        ids = [token for token in outputs["tokens"][row, 0, :length].tolist()]
+        if ids and ids[-1] == self.tokenizer.end_id:
+            ids.pop()
+        alignment = outputs.get("alignment")
+        return Result(
+            text=self.tokenizer.decode(ids),
+            score=float(outputs["scores"][row, 0]),
+            tokens=tuple(self.tokenizer.pieces(ids)),
+            source_tokens=tuple(self.tokenizer.pieces(source)),
+            alignment=None if alignment is None else alignment[row, 0, : len(ids), : len(source)],
+        )
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Raises ZooError unless `texts` is a sequence of strings and not a string itself."""
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise ZooError(f"Expected a list of strings. Received: {texts!r}.")
+
+
+def warn_if_cut(line: int, length: int, limit: int) -> None:
+    """Logs a warning if a line of `length` tokens is longer than the model's `limit`."""
+    if length > limit:
+        _LOG.warning(
+            "Line %d has %d tokens; the model reads %d, the rest is cut.", line, length, limit
+        )

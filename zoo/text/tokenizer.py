@@ -1,0 +1,96 @@
+"""SentencePiece, with the special tokens of the zoo."""
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from zoo.errors import ZooError
+
+PAD_ID = 0
+UNKNOWN_ID = 1
+START_ID = 2
+END_ID = 3
+
+
+class Tokenizer:
+    """A SentencePiece model; `tensorflow_text.SentencepieceTokenizer` reads the same bytes."""
+
+    pad_id = PAD_ID
+    start_id = START_ID
+    end_id = END_ID
+
+    def __init__(self, model: bytes):
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise ZooError(
+                "Expected a SentencePiece model. The bytes received are none."
+            ) from error
+        self.model = model
+        specials = (
+            self._processor.pad_id(),
+            self._processor.unk_id(),
+            self._processor.bos_id(),
+            self._processor.eos_id(),
+        )
+        if specials != (PAD_ID, UNKNOWN_ID, START_ID, END_ID):
+            raise ZooError(
+                "Expected a SentencePiece model with padding, unknown, start and end at 0, 1, 2, 3. "
+                f"Received: {specials}."
+            )
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Tokenizer":
+        """Returns the tokenizer stored at `path`."""
+        return cls(path.read_bytes())
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of pieces, special tokens included."""
+        return self._processor.vocab_size()
+
+    def require_vocab_size(self, expected: int) -> None:
+        """Raises ZooError if a model with a vocabulary of `expected` cannot use this tokenizer."""
+        if self.vocab_size != expected:
+            raise ZooError(
+                f"The tokenizer has {self.vocab_size} pieces, the model expected {expected}: "
+                f"--set model.vocab_size={self.vocab_size}"
+            )
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Returns the ids of each text, without start and end tokens."""
+        return self._processor.encode(list(texts))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Returns the text of `ids`; special tokens have none."""
+        return self._processor.decode([int(token) for token in ids])
+
+    def pieces(self, ids: Iterable[int]) -> list[str]:
+        """Returns each id's piece; a blank is `▁`."""
+        return [self._processor.id_to_piece(int(token)) for token in ids]
+
+
+def train_character_tokenizer(texts: Iterable[str]) -> Tokenizer:
+    """Returns a tokenizer whose pieces are the characters of `texts`, as a function of them alone."""
+    return _train(texts, model_type="char", vocab_size=1000, use_all_vocab=True)
+
+
+def _train(texts: Iterable[str], **options) -> Tokenizer:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_writer=model,
+        character_coverage=1.0,
+        add_dummy_prefix=False,  # "9" in a date is the same token at the start and inside
+        hard_vocab_limit=False,
+        pad_id=PAD_ID,
+        unk_id=UNKNOWN_ID,
+        bos_id=START_ID,
+        eos_id=END_ID,
+        num_threads=1,
+        minloglevel=2,
+        **options,
+    )
+    return Tokenizer(model.getvalue())

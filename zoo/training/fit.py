@@ -1,0 +1,116 @@
+"""The training loop: Keras's `fit` with a report, a checkpoint and a sample after each epoch."""
+
+import importlib.util
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from zoo.config import TrainConfig
+from zoo.data.feed import ShuffledBatches
+from zoo.training.run_folder import RunFolder
+
+
+def fit(
+    model: keras.Model,
+    inputs: dict[str, np.ndarray],
+    targets: np.ndarray,
+    *,
+    loss: keras.losses.Loss,
+    config: TrainConfig,
+    run: RunFolder,
+    evaluate: Callable[[], dict[str, float]],
+    sample: Callable[[], str],
+) -> None:
+    """Trains `model` from the run's last checkpoint, or from its start, to the end of `config`.
+
+    Args:
+        model: Built.
+        inputs: What `model` is called with, one row an example.
+        targets: What `loss` compares its outputs with.
+        loss: Averages over a batch.
+        config: Epochs, steps, batch size, learning rate, clipping and seed.
+        run: Where the report, the checkpoints and TensorBoard's logs go.
+        evaluate: Returns the metrics to report after each epoch.
+        sample: Returns a few lines for people to read, printed after each epoch.
+    """
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm),
+        loss=loss,
+    )
+    model.optimizer.build(model.trainable_variables)
+    if run.checkpoint is not None:
+        model.load_weights(run.checkpoint)  # with the optimizer's variables
+    batches = ShuffledBatches(
+        inputs,
+        targets,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        epoch=run.epochs_done,
+    )
+    steps_done = run.steps_done
+    if config.steps is not None and steps_done >= config.steps:
+        return
+    callbacks = [
+        _AfterEpoch(run, evaluate, sample),
+        _StopAfter(config.steps, steps_done),
+    ]
+    # Keras writes TensorBoard's files through TensorFlow; a machine with JAX alone goes without.
+    if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
+        callbacks.append(keras.callbacks.TensorBoard(run.logs, write_graph=False))
+    model.fit(
+        batches,
+        epochs=config.epochs,
+        initial_epoch=run.epochs_done,
+        callbacks=callbacks,
+        verbose=1,
+    )
+
+
+class _StopAfter(keras.callbacks.Callback):
+    """Ends the training after `steps` updates in all; None never does."""
+
+    def __init__(self, steps: int | None, steps_done: int):
+        super().__init__()
+        self._steps = steps
+        self._done = steps_done
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._done += 1
+        if self._done == self._steps:
+            self.model.stop_training = True
+
+
+class _AfterEpoch(keras.callbacks.Callback):
+    """Measures, reports, shows and saves what an epoch came to."""
+
+    def __init__(self, run: RunFolder, evaluate: Callable, sample: Callable):
+        super().__init__()
+        self._run = run
+        self._evaluate = evaluate
+        self._sample = sample
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.monotonic()
+        self._steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        trained = time.monotonic()
+        metrics = self._evaluate()
+        logs.update(metrics)  # for the progress bar and TensorBoard
+        self._run.end_epoch(
+            {
+                "epoch": epoch + 1,
+                "steps": self._steps,
+                "loss": float(logs["loss"]),
+                **metrics,
+                "train_seconds": round(trained - self._started, 1),
+                "evaluation_seconds": round(time.monotonic() - trained, 1),
+            },
+            save_checkpoint=self.model.save_weights,
+        )
+        print(f"\n{self._sample()}", flush=True)

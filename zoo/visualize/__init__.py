@@ -1,0 +1,1 @@
+"""Alignments and training curves as pictures."""

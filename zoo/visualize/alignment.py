@@ -1,0 +1,58 @@
+"""Draws an alignment: the source along the top, the output down the side, weights as darkness."""
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from zoo import paths
+from zoo.errors import ZooError
+from zoo.runtime.result import Result
+
+_FORMATS = (".png", ".svg", ".pdf")
+_CELL_INCHES = 0.3
+
+
+def save_alignment(result: Result, path: Path) -> None:
+    """Writes the alignment of `result` as a picture; the file's ending chooses the format.
+
+    Raises:
+        ZooError: If the model has no alignment, the result is empty, or the format is unknown.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise ZooError(f"Expected a picture ending in {', '.join(_FORMATS)}. Received: {path}.")
+    if result.alignment is None:
+        raise ZooError("The model has no attention, so there is no alignment to draw.")
+    if not result.tokens:
+        raise ZooError("The output is empty, so there is no alignment to draw.")
+    with paths.new_file(path) as partial:
+        alignment_figure(result).savefig(partial, dpi=150, bbox_inches="tight")
+
+
+def alignment_figure(result: Result) -> Figure:
+    """Returns the heat map of a result's alignment `(T, S)`, every token labelled."""
+    rows, columns = result.alignment.shape
+    # Not pyplot: it keeps every figure and looks for a window system.
+    figure = Figure(figsize=(1.6 + columns * _CELL_INCHES, 1.2 + rows * _CELL_INCHES))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    image = axes.imshow(result.alignment, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    axes.set_xticks(range(columns), [_visible(token) for token in result.source_tokens])
+    axes.set_yticks(range(rows), [_visible(token) for token in result.tokens])
+    if max(map(len, result.source_tokens)) > 2:
+        axes.tick_params(axis="x", rotation=90)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("source")
+    axes.set_ylabel("output")
+    axes.set_xticks([x - 0.5 for x in range(1, columns)], minor=True)
+    axes.set_yticks([y - 0.5 for y in range(1, rows)], minor=True)
+    axes.grid(which="minor", color="0.9", linewidth=0.5)
+    axes.tick_params(which="both", length=0)
+    figure.colorbar(image, ax=axes, label="weight", fraction=0.03, pad=0.02)
+    return figure
+
+
+def _visible(token: str) -> str:
+    """Returns a token as a label; SentencePiece's sign for a blank alone is drawn as an open box."""
+    return "␣" if token == "▁" else token.replace("▁", " ").strip()
