@@ -1,4 +1,4 @@
-"""Brings the cards and the index in `exports/` up to date with the manifests.
+"""Brings the cards, the index and README.md's table up to date with the manifests in `exports/`.
 
     python tools/check_exports.py [--check]
 
@@ -15,7 +15,11 @@ from zoo.export.artefact import index_of, write_json, write_manifest
 from zoo.export.card import card, write_card
 from zoo.registry import Artefact
 
-EXPORTS = Path(__file__).resolve().parent.parent / "exports"
+ROOT = Path(__file__).resolve().parent.parent
+EXPORTS = ROOT / "exports"
+README = ROOT / "README.md"
+TABLE_BEGINS = "<!-- models: written by tools/check_exports.py -->\n"
+TABLE_ENDS = "<!-- end of models -->"
 FILE_LIMIT = 8_000_000  # bytes; what git holds well. Larger models belong on an object store.
 ALL_LIMIT = 120_000_000
 
@@ -40,6 +44,24 @@ def bring_up_to_date(exports: Path) -> None:
         write_card(facts, artefact.folder / registry.CARD)
         write_manifest(artefact.folder, facts, artefact.manifest["files"])
     write_json(exports / registry.INDEX, index_of(exports))
+    README.write_text(readme_with_table(exports), encoding="utf-8")
+
+
+def readme_with_table(exports: Path) -> str:
+    """Returns the README with a row a published model between its two marks."""
+    rows = ["| model | what it does | data | score | .tflite |", "| --- | --- | --- | --- | --- |"]
+    for name in registry.Registry(str(exports)).models():
+        manifest = registry.Registry(str(exports)).find(name).manifest
+        score = manifest["metrics"]["runtimes"]["litert"]
+        size = manifest["files"][registry.TFLITE]["bytes"]
+        rows.append(
+            f"| `{name}` | {manifest['summary']} | `{manifest['dataset']}` "
+            f"| {score['metric'].replace('_', ' ')} {score['value']:.2%} of {score['rows']:,} "
+            f"| {size / 1e6:.2f} MB |"
+        )
+    before, rest = README.read_text(encoding="utf-8").split(TABLE_BEGINS)
+    _, after = rest.split(TABLE_ENDS)
+    return before + TABLE_BEGINS + "\n".join(rows) + "\n" + TABLE_ENDS + after
 
 
 def find_faults(exports: Path) -> list[str]:
@@ -48,6 +70,8 @@ def find_faults(exports: Path) -> list[str]:
     index = exports / registry.INDEX
     if not index.is_file() or json.loads(index.read_bytes()) != index_of(exports):
         faults.append(f"{index} is out of date.")
+    elif README.read_text(encoding="utf-8") != readme_with_table(exports):
+        faults.append(f"The table in {README} is out of date.")
     for manifest in sorted(exports.glob(f"*/*/{registry.MANIFEST}")):
         try:
             artefact = Artefact.open(manifest.parent)

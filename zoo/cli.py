@@ -1,7 +1,7 @@
 """The command line `zoo`.
 
-Results go to standard output, messages and progress to standard error. Exit status: 0, 1 (it failed;
-one line says why), 2 (usage).
+Results go to standard output, messages and progress to standard error. Exit status: 0, 1 (it
+failed; one line says why), 2 (usage).
 """
 
 import contextlib
@@ -208,7 +208,9 @@ def benchmark(name: str, calls: int, as_json: bool):
     """Time the model NAME on every runtime that is installed, one text a call."""
     from zoo.runtime.benchmark import benchmark, table
 
-    rows = benchmark(name, calls=calls)
+    artefact = registry.resolve(name)
+    with _native_notices_muted():
+        rows = benchmark(artefact, calls=calls)
     if as_json:
         _print_json(rows)
     else:

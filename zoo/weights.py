@@ -10,7 +10,7 @@ from zoo.errors import ZooError
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Writes the weights of `model`, without an optimizer's variables, to `path` (`.weights.h5`)."""
+    """Writes the weights of `model`, without the optimizer's, to `path` (`.weights.h5`)."""
     optimizer = getattr(model, "optimizer", None)  # a model never compiled has no such attribute
     if optimizer is not None:
         model.optimizer = None

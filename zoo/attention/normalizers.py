@@ -22,8 +22,13 @@ def masked_softmax(scores, mask=None):
     if dtype in ("float16", "bfloat16"):
         scores = ops.cast(scores, "float32")
     if mask is None:
-        return ops.cast(ops.softmax(scores, axis=-1), dtype)
+        return ops.cast(_softmax(scores), dtype)
     # Chosen by `where`, never by adding a bias: within TensorFlow's graph loops an added bias came
     # back as an empty tensor (tensorflow 2.21 with oneDNN).
-    weights = ops.softmax(ops.where(mask, scores, _MASKED_SCORE), axis=-1)
+    weights = _softmax(ops.where(mask, scores, _MASKED_SCORE))
     return ops.cast(ops.where(mask, weights, 0.0), dtype)
+
+
+def _softmax(scores):
+    # A source of one token is no mistake, but Keras warns of a softmax over one position.
+    return ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
-# Log probabilities of what must not be chosen. Finite, so that sums and products of them stay numbers;
-# an unused beam still outranks a finished one that does not repeat its end, so that a row's beams
-# stay as they are however long its batch mates go on.
+# Log probabilities of what must not be chosen. Finite, so that sums and products of them stay
+# numbers; an unused beam still outranks a finished one that does not repeat its end, so that a
+# row's beams stay as they are however long its batch mates go on.
 _UNUSED = -1e9
 _FORBIDDEN = -3e9
 

@@ -8,9 +8,9 @@ The file's signatures:
 
 A beam inside the graph, and not a loop over `step` in Python: on the date model a beam of 4 in the
 graph takes 1.4 times as long as greedy decoding, while one step after another takes 1.1 times as
-long for a single hypothesis already, so 4 times that for a beam. The size is fixed at export because
-shapes that vary inside a loop keep XNNPACK away. Signatures share the weights: each costs 20 to
-40 kB.
+long for a single hypothesis already, so 4 times that for a beam. The size is fixed at export
+because shapes that vary inside a loop keep XNNPACK away. Signatures share the weights: each costs
+20 to 40 kB.
 """
 
 import dataclasses

@@ -1,11 +1,12 @@
 """Exports a model to a SavedModel, laid out as TensorFlow Serving reads it.
 
-    <to>/<name>/<version>/saved_model.pb, variables/, and this project's manifest, card and tokenizer
+    <to>/<name>/<version>/saved_model.pb, variables/, and the manifest, card and tokenizer
 
 Its signatures:
 
-    serving_default   `text` `(B,)` strings to `text`, `score`, `tokens`, `source_tokens`, `alignment`
-    generate          the same on token ids, with core operators only
+    serving_default   `text` `(B,)`, strings, to the best hypothesis of each row: `text`, `score`,
+                      `tokens`, `source_tokens`, `alignment`
+    generate          the same on token ids, with core operators only; every hypothesis
     start, step       for callers with a loop of their own
 """
 

@@ -66,7 +66,7 @@ class RecurrentStack(keras.layers.Layer):
         return x, states
 
     def step(self, x, states):
-        """Returns the top layer's output `(B, units)` for one input `(B, D)`, and the new states."""
+        """Returns the top output `(B, units)` for one input `(B, D)`, and the new states."""
         new_states = []
         for layer, state in zip(self.recurrent_layers, states, strict=True):
             x, new_state = layer.cell(x, state)

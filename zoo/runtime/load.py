@@ -28,8 +28,8 @@ def load(
 
     Args:
         name: A published name, `name@version`, a folder with a model, or an artefact.
-        runtime: `litert` needs nothing more; `saved_model` needs TensorFlow, and builds a SavedModel
-            in the cache where the folder holds none; `keras` needs Keras and a backend.
+        runtime: `litert` needs nothing more; `saved_model` needs TensorFlow, and builds a
+            SavedModel in the cache where the folder holds none; `keras` needs Keras and a backend.
         beam_size: Hypotheses that the search keeps; 1 is greedy. A `.tflite` holds 1 and one more.
 
     Raises:
@@ -73,8 +73,7 @@ def _litert(artefact: Artefact, beam_size: int) -> TextModel:
 def _saved_model(artefact: Artefact, beam_size: int) -> TextModel:
     with _needs("train", "The runtime saved_model"):
         from zoo.runtime.saved_model_engine import SavedModelEngine, SavedTextModel
-    if not artefact.holds(registry.SAVED_MODEL):
-        artefact = _cached_saved_model(artefact, beam_size)
+    artefact = saved_model_of(artefact, beam_size=beam_size)
     facts = artefact.manifest["saved_model"]
     if beam_size != facts["beam_size"]:
         raise ZooError(
@@ -92,8 +91,13 @@ def _saved_model(artefact: Artefact, beam_size: int) -> TextModel:
     )
 
 
-def _cached_saved_model(artefact: Artefact, beam_size: int) -> Artefact:
-    """Returns the SavedModel of an artefact from the cache, built there at first use."""
+def saved_model_of(artefact: Artefact, *, beam_size: int) -> Artefact:
+    """Returns the artefact if it is a SavedModel, or else its SavedModel in the cache.
+
+    It is built there at first use.
+    """
+    if artefact.holds(registry.SAVED_MODEL):
+        return artefact
     from zoo.export.saved_model import export_saved_model
 
     weights = artefact.manifest["files"].get(registry.WEIGHTS, {}).get("sha256", "")

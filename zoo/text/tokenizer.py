@@ -26,7 +26,7 @@ class Tokenizer:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
             raise ZooError(
-                "Expected a SentencePiece model. The bytes received are none."
+                "Expected a SentencePiece model. Received other bytes."
             ) from error
         self.model = model
         specials = (
@@ -73,7 +73,7 @@ class Tokenizer:
 
 
 def train_character_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """Returns a tokenizer whose pieces are the characters of `texts`, as a function of them alone."""
+    """Returns a tokenizer whose pieces are the characters of `texts`."""
     return _train(texts, model_type="char", vocab_size=1000, use_all_vocab=True)
 
 

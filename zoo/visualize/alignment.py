@@ -49,10 +49,10 @@ def alignment_figure(result: Result) -> Figure:
     axes.set_yticks([y - 0.5 for y in range(1, rows)], minor=True)
     axes.grid(which="minor", color="0.9", linewidth=0.5)
     axes.tick_params(which="both", length=0)
-    figure.colorbar(image, ax=axes, label="weight", fraction=0.03, pad=0.02)
+    figure.colorbar(image, ax=axes, label="weight", fraction=0.046 * rows / columns, pad=0.02)
     return figure
 
 
 def _visible(token: str) -> str:
-    """Returns a token as a label; SentencePiece's sign for a blank alone is drawn as an open box."""
+    """Returns a token as a label; a blank, SentencePiece's `▁`, is drawn as an open box."""
     return "␣" if token == "▁" else token.replace("▁", " ").strip()

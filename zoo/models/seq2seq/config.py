@@ -68,6 +68,9 @@ _DATES = Seq2SeqConfig(
 )
 
 
+_LIMITS = "US date formats, 1970 to 2018, in the four styles that it was trained on."
+
+
 def _dates(context: str, summary: str, card: Card) -> Seq2SeqPreset:
     return Seq2SeqPreset(
         name=f"seq2seq_{context}_dates",
@@ -111,7 +114,7 @@ PRESETS = (
         "Dates to YYYY-MM-DD; the decoder knows the encoder's last state only.",
         Card(
             use="To see what a fixed-size summary of the source can and cannot carry.",
-            limits="US date formats of the years 1970 to 2018, in the four styles it was trained on.",
+            limits=_LIMITS,
             hard_input="27 September 1994",
             hard_input_expected="1994-09-27",
         ),
@@ -121,7 +124,7 @@ PRESETS = (
         "Dates to YYYY-MM-DD; the decoder reads the encoder's last state at every step.",
         Card(
             use="To compare with plain and attention: the same summary, never out of sight.",
-            limits="US date formats of the years 1970 to 2018, in the four styles it was trained on.",
+            limits=_LIMITS,
             hard_input="27 September 1994",
             hard_input_expected="1994-09-27",
         ),
@@ -130,9 +133,9 @@ PRESETS = (
         "attention",
         "Dates to YYYY-MM-DD; the decoder attends to all of the source.",
         Card(
-            use="To read US dates, and to see attention at work: each output character points at the"
-            " characters that it was read from.",
-            limits="US date formats of the years 1970 to 2018, in the four styles it was trained on.",
+            use="To read US dates, and to see attention at work: each output character points at"
+            " the characters that it was read from.",
+            limits=_LIMITS,
             hard_input="27 September 1994",
             hard_input_expected="1994-09-27",
         ),

@@ -140,7 +140,7 @@ class Seq2Seq(keras.Model):
         return x
 
     def _read_out(self, x, state: dict):
-        """Returns the logits `(B, T, V)` of decoder outputs `(B, T, D)`, and the weights or None."""
+        """Returns the logits `(B, T, V)` of outputs `(B, T, D)`, and the weights or None."""
         weights = None
         if self.config.context == "peeky":
             x = ops.concatenate([_at_every_step(state["summary"], x), x], axis=-1)

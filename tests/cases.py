@@ -1,0 +1,65 @@
+"""The cases over which tests/conformance runs, and what they share."""
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import zoo
+from zoo import models, registry
+from zoo.data.batches import encode_pairs
+from zoo.data.dataset import sample_pairs
+from zoo.text.tokenizer import Tokenizer, train_character_tokenizer
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = [name for name, preset in models.presets().items() if preset.is_tiny]
+PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
+
+
+@functools.cache
+def task(name: str):
+    """Returns the task of a preset, its weights drawn with seed 0."""
+    return zoo.build(name, seed=0)
+
+
+@functools.cache
+def tokenizer(name: str) -> Tokenizer:
+    """Returns a tokenizer of as many pieces as the preset's model has."""
+    preset = models.preset(name)
+    characters = [text for pair in sample_pairs(preset.data.name) for text in pair]
+    alphabet = "ABCDEFGHIJLMNOPRSTUVWYabcdefghijlmnoprstuvwy"  # a sample may lack a letter
+    made = train_character_tokenizer([*characters, alphabet])
+    made.require_vocab_size(preset.model.vocab_size)
+    return made
+
+
+def batch(name: str, rows: int = 6) -> dict[str, np.ndarray]:
+    """Returns `source`, `target_inputs` and `target_outputs` of the first pairs of the sample."""
+    preset = models.preset(name)
+    return encode_pairs(
+        sample_pairs(preset.data.name)[:rows],
+        tokenizer(name),
+        source_length=preset.model.max_source_length,
+        target_length=preset.model.max_target_length,
+    )
+
+
+def published(name: str) -> registry.Artefact:
+    """Returns a published model's artefact."""
+    return registry.Registry(str(ROOT / "exports")).find(name)
+
+
+def run_python(code: str, *arguments: str, **environment: str) -> str:
+    """Returns what `code` prints in a fresh process, which must end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,112 @@
+"""Keras, a SavedModel in a fresh process, and LiteRT give the same tokens and the same text."""
+
+import json
+
+import numpy as np
+import pytest
+from cases import PUBLISHED, TINY, run_python
+
+import zoo
+from zoo.data.dataset import sample_pairs
+from zoo.runtime.litert_engine import LiteRTEngine
+
+# A blank line, characters the tokenizer does not know, and a text that is cut.
+TEXTS = [source for source, _ in sample_pairs("dates")[:10]]
+TEXTS += ["", "  ", "9月27日", "Wednesday, " * 5, "1"]
+
+FRESH_PROCESS = """
+import json, sys
+import zoo
+model = zoo.load(sys.argv[1], runtime=sys.argv[2], beam_size=int(sys.argv[3]))
+print(json.dumps([result.as_dict() for result in model(json.loads(sys.argv[4]))]))
+"""
+
+
+def _in_fresh_process(folder, runtime, beam_size):
+    texts = json.dumps(TEXTS)
+    return json.loads(run_python(FRESH_PROCESS, folder, runtime, beam_size, texts))
+
+
+def _expected(artefact, beam_size):
+    model = zoo.load(artefact.folder, runtime="keras", beam_size=beam_size)
+    return [result.as_dict() for result in model(TEXTS)]
+
+
+def _assert_same(actual, expected):
+    for mine, theirs, text in zip(actual, expected, TEXTS, strict=True):
+        for key in ("text", "tokens", "source_tokens"):
+            assert mine[key] == theirs[key], text
+        np.testing.assert_allclose(mine["score"], theirs["score"], atol=1e-3)
+        assert (mine["alignment"] is None) == (theirs["alignment"] is None)
+        if theirs["alignment"] is not None:
+            assert np.shape(mine["alignment"]) == np.shape(theirs["alignment"])
+            np.testing.assert_allclose(mine["alignment"], theirs["alignment"], atol=1e-3)
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+@pytest.mark.parametrize("name", TINY)
+def test_litert_is_keras(source_of, exported, name, beam_size):
+    folder = exported(name, "litert", quantize="none", beam_size=3).folder
+    actual = _in_fresh_process(folder, "litert", beam_size)
+    _assert_same(actual, _expected(source_of(name), beam_size))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"beam_size": 3}, {"ids_only": True}, {"xla": True}],
+    ids=lambda options: "-".join(options) or "plain",
+)
+@pytest.mark.parametrize("name", TINY)
+def test_saved_model_is_keras(source_of, exported, name, options):
+    folder = exported(name, "saved_model", **options).folder
+    beam_size = options.get("beam_size", 1)
+    actual = _in_fresh_process(folder, "saved_model", beam_size)
+    _assert_same(actual, _expected(source_of(name), beam_size))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_saved_model_is_keras(source_of, exported, name):
+    folder = exported(name, "saved_model").folder
+    _assert_same(_in_fresh_process(folder, "saved_model", 1), _expected(source_of(name), 1))
+
+
+@pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
+@pytest.mark.parametrize("name", TINY)
+def test_tflite_holds_built_in_operators_only(exported, name, quantize):
+    content = exported(name, "litert", quantize=quantize, beam_size=3).read("model.tflite")
+    operators = operator_names(content)
+    assert "WHILE" in operators
+    assert not {operator for operator in operators if operator.startswith(("CUSTOM", "Flex"))}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_tflite_is_small_and_built_in(source_of, name):
+    content = source_of(name).read("model.tflite")
+    assert len(content) < 2_000_000
+    assert not {x for x in operator_names(content) if x.startswith(("CUSTOM", "Flex"))}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_steps_in_litert_are_its_whole_loop(exported, name):
+    artefact = exported(name, "litert", quantize="none", beam_size=3)
+    engine = LiteRTEngine(artefact.read("model.tflite"))
+    source = dict(np.load(artefact.path("golden.npz")))["source"][:1]
+    expected = engine.run("generate", source=source)
+    state = engine.run("start", source=source)
+    tokens = np.array([2], np.int32)  # the start token
+    for position in range(int(expected["lengths"][0, 0])):
+        outputs = engine.run("step", tokens=tokens, position=np.array(position, "int32"), **state)
+        tokens = outputs["logits"].argmax(axis=-1).astype("int32")
+        assert tokens[0] == expected["tokens"][0, 0, position]
+        state = {key: outputs.get(key, value) for key, value in state.items()}
+
+
+def operator_names(content):
+    """The operators of all subgraphs, as the file's schema names them."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    names = {value: key for key, value in vars(schema.BuiltinOperator).items()}
+    model = schema.ModelT.InitFromPackedBuf(content)
+    return {
+        names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes
+    }

@@ -1,0 +1,43 @@
+"""The light modules start no framework."""
+
+import pytest
+from cases import run_python
+
+BLOCKED = "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "zoo",
+        "zoo.cli",
+        "zoo.config",
+        "zoo.data.dataset",
+        "zoo.evaluation",
+        "zoo.export.card",
+        "zoo.models.seq2seq.config",
+        "zoo.registry",
+        "zoo.runtime.litert_engine",
+        "zoo.runtime.load",
+        "zoo.signature",
+        "zoo.text.tokenizer",
+    ],
+)
+def test_module_imports_without_keras_and_tensorflow(module):
+    run_python(f"{BLOCKED}import {module}")
+
+
+@pytest.mark.parametrize(
+    "module", ["zoo.config", "zoo.registry", "zoo.signature", "zoo.models.seq2seq.config"]
+)
+def test_module_needs_the_standard_library_alone(module):
+    run_python(
+        "import sys; sys.modules.update(dict.fromkeys("
+        "['numpy', 'tensorflow', 'keras', 'click', 'sentencepiece', 'fsspec', 'tqdm'])); "
+        f"import {module}"
+    )
+
+
+def test_a_model_runs_without_keras_and_tensorflow():
+    code = "import zoo; print(zoo.load('seq2seq_attention_dates')(['september 27, 1994'])[0].text)"
+    assert run_python(BLOCKED + code) == "1994-09-27\n"

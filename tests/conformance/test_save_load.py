@@ -1,0 +1,75 @@
+"""Weights come back bit by bit, or not at all."""
+
+import h5py
+import numpy as np
+import pytest
+from cases import TINY, batch, task
+
+import zoo
+from zoo import weights
+from zoo.errors import ZooError
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def save(name):
+        path = tmp_path / "model.weights.h5"
+        weights.save(task(name).model, path)
+        return path
+
+    return save
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_loaded_weights_give_the_same_bits(saved, name):
+    other = zoo.build(name, seed=1)
+    arrays = batch(name)
+    inputs = {key: arrays[key] for key in ("source", "target_inputs")}
+    expected = np.asarray(task(name).model(inputs))
+    assert not np.array_equal(other.model(inputs), expected)
+    weights.load(other.model, saved(name))
+    np.testing.assert_array_equal(other.model(inputs), expected)
+
+
+def _datasets(path):
+    names = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, x: names.append(name) if isinstance(x, h5py.Dataset) else None)
+    return names
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_missing_weight_is_refused(saved, name):
+    path = saved(name)
+    first = _datasets(path)[0]
+    with h5py.File(path, "r+") as file:
+        del file[first]
+    _refused(path, name, first)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_an_extra_weight_is_refused(saved, name):
+    path = saved(name)
+    with h5py.File(path, "r+") as file:
+        file["readout/vars/7"] = np.zeros(3)
+    _refused(path, name, "readout/vars/7")
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_weight_of_another_shape_is_refused(saved, name):
+    path = saved(name)
+    first = _datasets(path)[0]
+    with h5py.File(path, "r+") as file:
+        shape = file[first].shape
+        del file[first]
+        file[first] = np.zeros((*shape, 2))
+    _refused(path, name, first)
+
+
+def _refused(path, name, weight):
+    other = zoo.build(name, seed=1)
+    before = [np.asarray(x) for x in other.model.weights]
+    with pytest.raises(ZooError, match=weight):
+        weights.load(other.model, path)
+    for now, then in zip(other.model.weights, before, strict=True):
+        np.testing.assert_array_equal(now, then)
