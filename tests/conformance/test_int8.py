@@ -35,9 +35,9 @@ def test_litert_scores_what_its_card_says(dataset, name):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_int8_scores_as_well_as_keras(name):
+def test_int8_costs_less_than_half_a_point(name):
     scores = published(name).manifest["metrics"]["runtimes"]
-    assert scores["litert"]["value"] >= scores["keras"]["value"] - 0.001
+    assert scores["litert"]["value"] > scores["keras"]["value"] - 0.005
 
 
 def test_attention_reads_held_out_dates(dataset):

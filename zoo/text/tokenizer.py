@@ -25,9 +25,7 @@ class Tokenizer:
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
-            raise ZooError(
-                "Expected a SentencePiece model. Received other bytes."
-            ) from error
+            raise ZooError("Expected a SentencePiece model. Received other bytes.") from error
         self.model = model
         specials = (
             self._processor.pad_id(),

@@ -1,0 +1,252 @@
+"""What a SavedModel answers in C++, where TensorFlow Serving loads it, is what Python answers."""
+
+import functools
+from pathlib import Path
+
+import cases
+import cpp_loader
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+import zoo
+from zoo import models, registry
+from zoo.data.batches import pad
+from zoo.data.dataset import sample_pairs
+from zoo.export.saved_model import export_saved_model
+from zoo.registry import Artefact
+from zoo.text.tokenizer import Tokenizer
+
+MODELS = [*cases.PUBLISHED, *cases.TINY]
+# The options of an export change nothing in a family's code: one model a family shows them.
+FIRST_TINY = [f"{family}_tiny" for family in models.FAMILIES]
+
+# XLA and the rest of TensorFlow add up floats in another order; measured up to 3e-6. A beam that is
+# not in use scores -1e9, where the next float is 64 away.
+TOLERANCE = {"rtol": 1e-6, "atol": 1e-4}
+
+
+@pytest.fixture(scope="session")
+def program(pytestconfig) -> Path:
+    return cpp_loader.compile_loader(pytestconfig.cache.mkdir("cpp_loader"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Returns the artefact of a model by name: published, or of a training of four steps."""
+
+    @functools.cache
+    def artefact(name: str) -> Artefact:
+        if name in cases.PUBLISHED:
+            return cases.published(name)
+        folder = tmp_path_factory.mktemp("trained") / name
+        train = models.family_module(models.preset(name).family, "train").main
+        train(["--preset", name, "--set", "train.steps=4", "--output", str(folder)])
+        return Artefact.open(folder)
+
+    return artefact
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory, trained):
+    """Returns the folder of a model's SavedModel, by name and the options of the export."""
+
+    @functools.cache
+    def folder(name: str, **options) -> Path:
+        target = tmp_path_factory.mktemp("exported") / "1"
+        return export_saved_model(
+            trained(name), target, beam_size=beam_size(name), **options
+        ).folder
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def in_python(trained, exported):
+    """Returns a model on a runtime that runs in Python."""
+
+    @functools.cache
+    def loaded(name: str, runtime: str):
+        origin = exported(name) if runtime == "saved_model" else trained(name)
+        return zoo.load(origin, runtime=runtime, beam_size=beam_size(name))
+
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def in_cpp(program, trained, exported):
+    """Returns what a model answers in C++ to `texts_of` it or `sources_of` it."""
+
+    @functools.cache
+    def outputs(name: str, signature: str, rows: int) -> dict[str, np.ndarray]:
+        inputs = (
+            {"text": np.array(texts_of(trained(name), rows))}
+            if signature == "serving_default"
+            else {"source": sources_of(trained(name), rows)}
+        )
+        libraries = cpp_loader.tensorflow_text_libraries()
+        return cpp_loader.run(program, exported(name), signature, inputs, libraries=libraries)
+
+    return outputs
+
+
+def beam_size(name: str) -> int:
+    """Returns 1 for a published model and more for a tiny one, so that both searches are run."""
+    return 1 if name in cases.PUBLISHED else models.preset(name).decode.beam_size
+
+
+def texts_of(artefact: Artefact, rows: int) -> list[str]:
+    """Returns a batch of 1, with what is no ASCII, or of 3, with an empty and a too long text."""
+    text = sample_pairs(models.trained_preset(artefact.manifest).data.name)[0][0]
+    too_long = text * artefact.manifest["configuration"]["model"]["max_source_length"]
+    return {1: [f"{text} Ünï 九月 🎉"], 3: [text, "", too_long]}[rows]
+
+
+def sources_of(artefact: Artefact, rows: int) -> np.ndarray:
+    """Returns the ids of the same texts, the too long one cut, the longest padded by two."""
+    ids = Tokenizer(artefact.read(registry.TOKENIZER)).encode(texts_of(artefact, rows))
+    limit = artefact.manifest["configuration"]["model"]["max_source_length"]
+    cut = [row[:limit] for row in ids]
+    return pad(cut, max(map(len, cut)) + 2, pad_id=Tokenizer.pad_id)
+
+
+def operators(folder: Path) -> set[str]:
+    """Returns every operator of a SavedModel, those inside its functions included."""
+    saved = saved_model_pb2.SavedModel.FromString((folder / registry.SAVED_MODEL).read_bytes())
+    [meta_graph] = saved.meta_graphs
+    functions = meta_graph.graph_def.library.function
+    nodes = [meta_graph.graph_def.node, *(function.node_def for function in functions)]
+    return {node.op for group in nodes for node in group}
+
+
+def core_operators() -> set[str]:
+    """Returns the operators of TensorFlow itself, without XLA's, which not every loader has."""
+    return {name for name in dir(tf.raw_ops) if not name.startswith("Xla")}
+
+
+def assert_same(actual: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    assert actual.keys() == expected.keys()
+    for name, array in expected.items():
+        assert actual[name].dtype == array.dtype, name
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(actual[name], array, err_msg=name, **TOLERANCE)
+        else:
+            np.testing.assert_array_equal(actual[name], array, err_msg=name)
+
+
+def strings(pieces: np.ndarray) -> tuple[str, ...]:
+    return tuple(piece.decode() for piece in pieces if piece)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("runtime", ["saved_model", "keras"])
+@pytest.mark.parametrize("name", MODELS)
+def test_texts_are_answered_as_in_python(name, runtime, rows, trained, in_python, in_cpp):
+    texts = texts_of(trained(name), rows)
+    actual = in_cpp(name, "serving_default", rows)
+
+    for row, expected in enumerate(in_python(name, runtime)(texts)):
+        assert actual["text"][row].decode() == expected.text
+        assert strings(actual["tokens"][row]) == expected.tokens
+        assert strings(actual["source_tokens"][row]) == expected.source_tokens
+        np.testing.assert_allclose(actual["score"][row], expected.score, **TOLERANCE)
+        assert ("alignment" in actual) == (expected.alignment is not None)
+        if expected.alignment is not None:
+            read, written = len(expected.source_tokens), len(expected.tokens)
+            alignment = actual["alignment"][row, :written, :read]
+            np.testing.assert_allclose(alignment, expected.alignment, **TOLERANCE)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("runtime", ["saved_model", "keras"])
+@pytest.mark.parametrize("name", MODELS)
+def test_ids_are_answered_as_in_python(name, runtime, rows, trained, in_python, in_cpp):
+    source = sources_of(trained(name), rows)
+    actual = in_cpp(name, "generate", rows)
+
+    assert_same(actual, in_python(name, runtime).engine.run("generate", source=source))
+
+
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_a_step_is_taken_as_in_python(name, program, trained, exported, in_python):
+    engine = in_python(name, "saved_model").engine
+    source = sources_of(trained(name), 3)
+    run = functools.partial(
+        cpp_loader.run,
+        program,
+        exported(name),
+        libraries=cpp_loader.tensorflow_text_libraries(),
+    )
+    state = run("start", {"source": source})
+    inputs = {"tokens": source[:, 0], "position": np.int32(0), **state}
+
+    assert_same(state, engine.run("start", source=source))
+    assert_same(run("step", inputs), engine.run("step", **inputs))
+
+
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_text_export_needs_the_operators_of_the_tokenizer_alone(name, exported):
+    assert operators(exported(name)) - core_operators() == {
+        "SentencepieceOp",
+        "SentencepieceTokenizeOp",
+        "SentencepieceDetokenizeOp",
+        "SentencepieceIdToStringOp",
+    }
+
+
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_text_export_is_refused_without_the_operators_of_the_tokenizer(name, program, exported):
+    with pytest.raises(cpp_loader.LoaderError, match="Op type not registered 'SentencepieceOp'"):
+        cpp_loader.run(program, exported(name), "serving_default", {"text": np.array(["9"])})
+
+
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_ids_only_export_holds_core_operators_alone(name, exported):
+    assert operators(exported(name, ids_only=True)) <= core_operators()
+
+
+@pytest.mark.parametrize("signature", ["generate", "serving_default"])
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_ids_only_export_needs_no_library(name, signature, program, trained, exported, in_python):
+    source = sources_of(trained(name), 3)
+    folder = exported(name, ids_only=True)
+    actual = cpp_loader.run(program, folder, signature, {"source": source})
+
+    assert_same(actual, in_python(name, "keras").engine.run("generate", source=source))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_compiled_export_answers_as_the_plain_one(
+    name, rows, program, trained, exported, in_python
+):
+    source = sources_of(trained(name), rows)
+    folder = exported(name, ids_only=True, xla=True)
+    actual = cpp_loader.run(program, folder, "generate", {"source": source}, xla=True)
+
+    assert_same(actual, in_python(name, "keras").engine.run("generate", source=source))
+
+
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_compiled_export_is_refused_where_xla_is_off(name, program, trained, exported):
+    source = sources_of(trained(name), 1)
+    folder = exported(name, ids_only=True, xla=True)
+
+    with pytest.raises(cpp_loader.LoaderError, match="XLA compilation disabled"):
+        cpp_loader.run(program, folder, "generate", {"source": source}, xla=False)
+
+
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_unknown_signature_is_an_error(name, program, exported):
+    folder = exported(name, ids_only=True)
+
+    with pytest.raises(cpp_loader.LoaderError, match="no signature translate"):
+        cpp_loader.run(program, folder, "translate", {"source": np.ones((1, 1), np.int32)})
+
+
+def test_missing_compiler_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(cpp_loader.LoaderError, match=r"There is no g\+\+"):
+        cpp_loader.compile_loader(tmp_path)
