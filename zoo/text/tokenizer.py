@@ -35,7 +35,7 @@ class Tokenizer:
         )
         if specials != (PAD_ID, UNKNOWN_ID, START_ID, END_ID):
             raise ZooError(
-                "Expected a SentencePiece model with padding, unknown, start and end at 0, 1, 2, 3. "
+                "Expected the ids 0, 1, 2, 3 for padding, unknown, start and end in the tokenizer. "
                 f"Received: {specials}."
             )
 
