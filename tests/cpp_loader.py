@@ -103,7 +103,7 @@ def run(
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     if done.returncode != 0:
-        raise LoaderError(done.stderr.rpartition("Error: ")[2] or f"exit {done.returncode}")
+        raise LoaderError(f"\n{done.stderr}".partition("\nError: ")[2] or done.stderr)
     return dict(map(_named_array, done.stdout.splitlines()))
 
 

@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from cases import PUBLISHED, TINY, run_python
 
 import zoo
 from zoo.data.dataset import sample_pairs
+from zoo.models.restore import restore_task
 from zoo.runtime.litert_engine import LiteRTEngine
+from zoo.runtime.saved_model_engine import SavedModelEngine
 
 # A blank line, characters the tokenizer does not know, and a text that is cut.
 TEXTS = [source for source, _ in sample_pairs("dates")[:10]]
@@ -62,6 +65,50 @@ def test_saved_model_is_keras(source_of, exported, name, options):
     beam_size = options.get("beam_size", 1)
     actual = _in_fresh_process(folder, "saved_model", beam_size)
     _assert_same(actual, _expected(source_of(name), beam_size))
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (5, 17)], ids=str)
+@pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
+@pytest.mark.parametrize("name", TINY)
+def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, name, options, sizes):
+    engine = SavedModelEngine(exported(name, "saved_model", **options).folder)
+    task = restore_task(source_of(name))
+    source = np.random.default_rng(0).integers(4, 60, sizes).astype("int32")
+    state = task.start(source)
+    inputs = {
+        "generate": {"source": source},
+        "start": {"source": source},
+        "step": {"tokens": source[:, 0], "position": np.array(0, "int32"), **state},
+    }
+    for signature in task.signatures():
+        expected = signature.function(**inputs[signature.name])
+        actual = engine.run(signature.name, **inputs[signature.name])
+        assert actual.keys() == expected.keys()
+        for output, array in expected.items():
+            np.testing.assert_allclose(actual[output], array, rtol=0, atol=1e-4, err_msg=output)
+
+
+@pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
+def test_a_source_without_tokens_has_an_empty_output(exported, options):
+    engine = SavedModelEngine(exported("seq2seq_tiny", "saved_model", **options).folder)
+    outputs = engine.run("generate", source=np.zeros((2, 0), "int32"))
+    assert not outputs["lengths"].any()
+    assert outputs["alignment"].shape[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (np.full((1, 33), 5), "at most 32 tokens"),
+        (np.array([[5, 62]]), "62"),  # the embedding may be the first to refuse it
+        (np.array([[5, -1]]), "at least 0"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
+def test_a_source_that_cannot_be_read_is_refused(exported, options, source, message):
+    engine = SavedModelEngine(exported("seq2seq_tiny", "saved_model", **options).folder)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        engine.run("generate", source=source.astype("int32"))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -19,14 +19,15 @@
 //                                        hexadecimal
 //     position int32 0 4                 a scalar
 //
-// DTYPE is TensorFlow's own name: float (of 32 bits), int32, int64, bool or string. A float has nine
-// significant digits, which tell every two apart; a bool is 0 or 1. Exit status: 0, 1 (it failed;
-// standard error ends in "Error: " and why), 2 (usage).
+// DTYPE is TensorFlow's own name: float (of 32 bits), int32, int64, bool or string. A float is
+// printed with nine significant digits, which tell every two apart; a bool is 0 or 1. Exit status:
+// 0, 1 (it failed; standard error ends in "Error: " and why), 2 (usage).
 
 #include <cstdint>
 #include <iostream>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -189,7 +190,8 @@ absl::StatusOr<Tensors> RunSignature(const tensorflow::SavedModelBundle& bundle,
   for (const auto& [input_name, tensor] : inputs) {
     const auto input = signature->second.inputs().find(input_name);
     if (input == signature->second.inputs().end()) {
-      return absl::NotFoundError(absl::StrCat("The signature ", name, " has no input ", input_name));
+      return absl::NotFoundError(
+          absl::StrCat("The signature ", name, " has no input ", input_name));
     }
     feeds.emplace_back(input->second.name(), tensor);
   }

@@ -45,6 +45,23 @@ def describe(
     }
 
 
+def carried_facts(manifest: dict, *, runtime: str) -> dict:
+    """Returns what a manifest says of its model that holds for an export to `runtime` as well.
+
+    Not what it says of files and formats, nor a score that another file on that runtime got.
+    """
+    facts = {
+        name: value
+        for name, value in manifest.items()
+        if name not in ("files", "litert", "saved_model", "failure")
+    }
+    if "metrics" in facts:
+        measured = facts["metrics"]["runtimes"]
+        kept = {name: score for name, score in measured.items() if name != runtime}
+        facts["metrics"] = {**facts["metrics"], "runtimes": kept}
+    return facts
+
+
 def write_manifest(folder: Path, facts: dict, files: Iterable[str]) -> None:
     """Writes `manifest.json` with `facts` and the size and sha256 of `files`, paths in `folder`."""
     listed = {}

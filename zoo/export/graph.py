@@ -8,7 +8,7 @@ import tensorflow as tf
 from zoo.signature import Signature
 
 
-class Graph(tf.Module):
+class Graph:
     """Functions over a Keras model's variables, ready to be saved.
 
     Args:
@@ -16,8 +16,10 @@ class Graph(tf.Module):
     """
 
     def __init__(self, model):
-        super().__init__()
-        self.model_variables = [variable.value for variable in model.variables]
+        # What is saved: the variables, and what a caller sets on it. Not the functions, which would
+        # each be traced and stored a second time beside their signatures.
+        self.root = tf.Module()
+        self.root.model_variables = [variable.value for variable in model.variables]
         self._functions = {}
 
     def add(self, name: str, function: Callable, specs: Mapping[str, tf.TensorSpec]) -> None:
@@ -37,7 +39,7 @@ class Graph(tf.Module):
         concrete = {
             name: function.get_concrete_function() for name, function in self._functions.items()
         }
-        tf.saved_model.save(self, str(folder), signatures=concrete)
+        tf.saved_model.save(self.root, str(folder), signatures=concrete)
 
 
 def tensor_specs(signature: Signature, sizes: Mapping[str, int | None]) -> dict[str, tf.TensorSpec]:

@@ -23,7 +23,7 @@ from typing import Literal, get_args
 from zoo import models, paths, registry
 from zoo.config import require_choice
 from zoo.errors import ZooError
-from zoo.export.artefact import write_manifest
+from zoo.export.artefact import carried_facts, write_manifest
 from zoo.export.card import write_card
 from zoo.export.golden import golden_outputs, replay, save_golden
 from zoo.models.restore import restore_task
@@ -77,7 +77,7 @@ def export_litert(
             )
             if size == 1 or beam_size == 1:
                 save_golden(golden, folder / registry.GOLDEN)
-        manifest = {name: value for name, value in source.manifest.items() if name != "files"}
+        manifest = carried_facts(source.manifest, runtime="litert")
         manifest["litert"] = {
             "quantize": quantize,
             "beam_size": beam_size,

@@ -7,7 +7,8 @@ Its signatures:
     serving_default   `text` `(B,)`, strings, to the best hypothesis of each row: `text`, `score`,
                       `tokens`, `source_tokens`, `alignment`
     generate          the same on token ids, with core operators only; every hypothesis
-    start, step       for callers with a loop of their own
+    start, step       for callers with a loop of their own; `position` is a scalar, so that REST
+                      takes it in the column format alone
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from zoo import models, paths, registry
 from zoo.errors import ZooError
-from zoo.export.artefact import write_manifest
+from zoo.export.artefact import carried_facts, write_manifest
 from zoo.export.card import write_card
 from zoo.export.golden import golden_outputs, replay
 from zoo.export.graph import Graph, add_signatures, tensor_specs
@@ -26,7 +27,7 @@ from zoo.runtime.saved_model_engine import SavedModelEngine
 from zoo.text.in_graph import GraphTokenizer
 from zoo.text.tokenizer import PAD_ID, Tokenizer
 
-# XLA compiles a program a shape, two to four seconds each; padded to these, few shapes are left.
+# XLA compiles a program a shape, a second or more each; padded to these, few shapes are left.
 _XLA_BATCH_SIZES = (1, 4, 16, 64)
 _XLA_LENGTH_STEP = 16
 
@@ -68,25 +69,27 @@ def export_saved_model(
         signatures = task.signatures(beam_size=beam_size)
         open_sizes = dict.fromkeys(task.static_sizes)
         generate, *others = signatures
-        function = (
-            _compiled(generate.function, task.max_source_length) if xla else generate.function
+        function = _guarded(
+            _compiled(generate.function) if xla else generate.function,
+            vocab_size=tokenizer.vocab_size,
+            max_source_length=task.max_source_length,
         )
         graph.add("generate", function, tensor_specs(generate, open_sizes))
         add_signatures(graph, others, open_sizes)
         if ids_only:
             graph.add("serving_default", function, tensor_specs(generate, open_sizes))
         else:
-            graph.tokenizer = GraphTokenizer(tokenizer.model)  # an attribute, so that it is saved
+            graph.root.tokenizer = GraphTokenizer(tokenizer.model)  # so that it is saved
             graph.add(
                 "serving_default",
-                _on_text(function, graph.tokenizer, task.max_source_length),
+                _on_text(function, graph.root.tokenizer, task.max_source_length),
                 {"text": tf.TensorSpec((None,), tf.string)},
             )
         graph.save(folder)
         golden = golden_outputs(task, tokenizer, preset.data.name, beam_size=beam_size)
         replay(golden, SavedModelEngine(folder), exact=True)
 
-        manifest = {name: value for name, value in source.manifest.items() if name != "files"}
+        manifest = carried_facts(source.manifest, runtime="saved_model")
         manifest["saved_model"] = {
             "beam_size": beam_size,
             "ids_only": ids_only,
@@ -122,23 +125,50 @@ def _on_text(generate, tokenizer: GraphTokenizer, max_source_length: int):
     return on_text
 
 
-def _compiled(generate, max_source_length: int):
+def _guarded(generate, *, vocab_size: int, max_source_length: int):
+    """Returns `generate` for sources of any client: those it cannot read are refused.
+
+    A source without a single column, as `[[]]` comes by REST, is an empty source.
+    """
+
+    def guarded(source):
+        length = tf.shape(source)[1]
+        tf.debugging.assert_less_equal(
+            length, max_source_length, f"A source has at most {max_source_length} tokens."
+        )
+        tf.debugging.assert_non_negative(source, "A token id is at least 0.")
+        tf.debugging.assert_less(source, vocab_size, f"A token id is below {vocab_size}.")
+        return _padded(generate, source, more_rows=0, more_length=tf.maximum(1 - length, 0))
+
+    return guarded
+
+
+def _compiled(generate):
     """Returns `generate` compiled by XLA, at the next larger of a few shapes."""
     compiled = tf.function(lambda source: generate(source=source), jit_compile=True)
 
-    def padded(source):
+    def at_few_shapes(source):
         rows, length = tf.shape(source)[0], tf.shape(source)[1]
-        more_rows = _batch_size(rows) - rows
         more_length = -(-length // _XLA_LENGTH_STEP) * _XLA_LENGTH_STEP - length
-        source = tf.pad(source, [[0, more_rows], [0, more_length]], constant_values=PAD_ID)
-        outputs = compiled(source)
-        # Rows of padding are empty sources; both are cut off again.
-        cut = {name: value[:rows] for name, value in outputs.items()}
-        if "alignment" in cut:
-            cut["alignment"] = cut["alignment"][..., :length]
-        return cut
+        return _padded(
+            compiled, source, more_rows=_batch_size(rows) - rows, more_length=more_length
+        )
 
-    return padded
+    return at_few_shapes
+
+
+def _padded(generate, source, *, more_rows, more_length):
+    """Returns what `generate` answers to `source`, computed with more rows and columns of padding.
+
+    Rows of padding are empty sources; what they and the columns give is cut off again.
+    """
+    rows, length = tf.shape(source)[0], tf.shape(source)[1]
+    padding = [[0, more_rows], [0, more_length]]
+    outputs = generate(source=tf.pad(source, padding, constant_values=PAD_ID))
+    cut = {name: value[:rows] for name, value in outputs.items()}
+    if "alignment" in cut:
+        cut["alignment"] = cut["alignment"][..., :length]
+    return cut
 
 
 def _batch_size(rows):

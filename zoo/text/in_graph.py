@@ -18,11 +18,8 @@ class GraphTokenizer(tf.Module):
         self._tokenizer = tf_text.SentencepieceTokenizer(model=model)
 
     def encode(self, texts, *, max_length: int):
-        """Returns the ids of `texts` `(B,)` as `(B, S)`, cut at `max_length`, S at least 1."""
-        ids = self._tokenizer.tokenize(texts)[:, :max_length].to_tensor(PAD_ID)
-        return tf.pad(
-            ids, [[0, 0], [0, tf.maximum(1 - tf.shape(ids)[1], 0)]], constant_values=PAD_ID
-        )
+        """Returns the ids of `texts` `(B,)` as `(B, S)`, cut at `max_length`, padded at the end."""
+        return self._tokenizer.tokenize(texts)[:, :max_length].to_tensor(PAD_ID)
 
     def decode(self, ids, lengths):
         """Returns the texts `(B,)` of the first `lengths` `(B,)` ids of each row of `(B, T)`."""
