@@ -7,7 +7,6 @@ import numpy as np
 
 from zoo.signature import Signature
 
-_BATCH_SIZE = 256
 _LENGTH_STEP = 16  # sources are padded to a multiple, so that few shapes are compiled
 
 
@@ -19,6 +18,8 @@ class KerasEngine:
         signatures: What to run; see `zoo.signature`.
     """
 
+    batch_size = 256
+
     def __init__(self, model: keras.Model, signatures: Sequence[Signature]):
         self._functions = {signature.name: _Function(model, signature) for signature in signatures}
 
@@ -27,9 +28,9 @@ class KerasEngine:
         outputs = self._functions[signature].predict_on_batch(inputs)
         return {name: np.asarray(value) for name, value in outputs.items()}
 
-    def source_shape(self, rows: int, longest: int) -> tuple[int, int]:
-        """Returns the batch size and length for up to `rows` sources of up to `longest` tokens."""
-        return min(rows, _BATCH_SIZE), -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP
+    def source_length(self, longest: int) -> int:
+        """Returns the length to which sources of up to `longest` tokens are padded."""
+        return -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP
 
 
 class _Function(keras.Model):

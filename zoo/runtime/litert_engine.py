@@ -28,8 +28,11 @@ class LiteRTEngine:
             name: self._interpreter.get_signature_runner(name)
             for name in self._interpreter.get_signature_list()
         }
+        shape = self._runners["generate"].get_input_details()["source"]["shape"]
+        self._source_shape = tuple(int(size) for size in shape)
+        self.batch_size = self._source_shape[0]
         # LiteRT prepares a signature at its first call. An empty source is the cheapest one.
-        self.run("generate", source=np.zeros(self.source_shape(1, 1), np.int32))
+        self.run("generate", source=np.zeros(self._source_shape, np.int32))
 
     def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the outputs of `signature` by name.
@@ -41,10 +44,9 @@ class LiteRTEngine:
             raise ZooError(unknown_name("signature", signature, self._runners))
         return self._runners[signature](**inputs)
 
-    def source_shape(self, rows: int, longest: int) -> tuple[int, int]:
-        """Returns the one batch size and length that the file was exported with."""
-        batch, length = self._runners["generate"].get_input_details()["source"]["shape"]
-        return int(batch), int(length)
+    def source_length(self, longest: int = 0) -> int:
+        """Returns the one length that the file was exported with."""
+        return self._source_shape[1]
 
     def signatures(self) -> dict:
         """Returns the shape and dtype of every input and output, as a manifest states them."""

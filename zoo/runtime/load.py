@@ -64,9 +64,11 @@ def _litert(artefact: Artefact, beam_size: int) -> TextModel:
                 f"--beam-size {beam_size}, or take --runtime keras."
             )
     engine = LiteRTEngine(artefact.read(registry.TFLITE))
-    _, max_source_length = engine.source_shape(1, 1)
     return TextModel(
-        engine, _tokenizer(artefact), max_source_length=max_source_length, signature=signature
+        engine,
+        _tokenizer(artefact),
+        max_source_length=engine.source_length(),
+        signature=signature,
     )
 
 

@@ -13,8 +13,6 @@ from zoo.runtime.result import Result
 from zoo.runtime.text_model import check_texts, warn_if_cut
 from zoo.text.tokenizer import Tokenizer
 
-_BATCH_SIZE = 64
-
 
 class SavedModelEngine:
     """Runs the signatures of a SavedModel.
@@ -25,6 +23,8 @@ class SavedModelEngine:
     Raises:
         ZooError: If it cannot be loaded.
     """
+
+    batch_size = 64
 
     def __init__(self, folder: Path):
         try:
@@ -47,9 +47,9 @@ class SavedModelEngine:
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
 
-    def source_shape(self, rows: int, longest: int) -> tuple[int, int]:
-        """Returns the batch size and length for up to `rows` sources of up to `longest` tokens."""
-        return min(rows, _BATCH_SIZE), max(longest, 1)
+    def source_length(self, longest: int) -> int:
+        """Returns the length to which sources of up to `longest` tokens are padded."""
+        return longest
 
 
 class SavedTextModel:
@@ -72,8 +72,8 @@ class SavedTextModel:
         for line, ids in enumerate(self.tokenizer.encode(texts), start=first_line):
             warn_if_cut(line, len(ids), self.max_source_length)
         results = []
-        for start in range(0, len(texts), _BATCH_SIZE):
-            batch = np.array(texts[start : start + _BATCH_SIZE], dtype=object)
+        for start in range(0, len(texts), self.engine.batch_size):
+            batch = np.array(texts[start : start + self.engine.batch_size], dtype=object)
             outputs = self.engine.run("serving_default", text=batch)
             results += [_result(outputs, row) for row in range(len(batch))]
         return results

@@ -1,7 +1,7 @@
 """Text in, text out, over an engine that runs signatures."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,11 +17,13 @@ _LOG = logging.getLogger("zoo")
 class Engine(Protocol):
     """Runs the named signatures of one export; arrays in, arrays out."""
 
+    batch_size: int  # the most rows of one call
+
     def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the outputs of `signature` by name."""
 
-    def source_shape(self, rows: int, longest: int) -> tuple[int, int]:
-        """Returns the batch size and length for up to `rows` sources of up to `longest` tokens."""
+    def source_length(self, longest: int) -> int:
+        """Returns the length to which sources of up to `longest` tokens are padded."""
 
 
 class TextModel:
@@ -62,23 +64,19 @@ class TextModel:
         for line, source in enumerate(sources, start=first_line):
             warn_if_cut(line, len(source), self.max_source_length)
         sources = [source[: self.max_source_length] for source in sources]
-        return [result for batch in self._batches(sources) for result in batch]
-
-    def _batches(self, sources: list[list[int]]) -> Iterator[Iterator[Result]]:
-        start = 0
-        while start < len(sources):
-            longest = max(len(source) for source in sources[start:])
-            rows, length = self.engine.source_shape(len(sources) - start, longest)
-            batch = sources[start : start + rows]
+        results = []
+        for start in range(0, len(sources), self.engine.batch_size):
+            batch = sources[start : start + self.engine.batch_size]
+            length = self.engine.source_length(max(map(len, batch)))
             ids = pad(batch, length, pad_id=self.tokenizer.pad_id)
             outputs = self.engine.run(self.signature, source=ids)
-            yield (self._result(source, outputs, row) for row, source in enumerate(batch))
-            start += rows
+            results += [self._result(source, outputs, row) for row, source in enumerate(batch)]
+        return results
 
     def _result(self, source: list[int], outputs: Mapping[str, np.ndarray], row: int) -> Result:
         """Returns the best hypothesis of one row."""
         length = int(outputs["lengths"][row, 0])
-        ids = [token for token in outputs["tokens"][row, 0, :length].tolist()]
+        ids = outputs["tokens"][row, 0, :length].tolist()
         if ids and ids[-1] == self.tokenizer.end_id:
             ids.pop()
         alignment = outputs.get("alignment")
