@@ -18,12 +18,32 @@ def softmax(scores, mask):
     return weights
 
 
-def dot_scores(query, keys):
-    """Luong et al., equation 8, "dot"."""
+def scores(query, keys, score):
+    """`score(one query, one key)` for every pair."""
     scores = np.zeros((query.shape[0], query.shape[1], keys.shape[1]))
     for b, t, s in np.ndindex(scores.shape):
-        scores[b, t, s] = sum(query[b, t, d] * keys[b, s, d] for d in range(query.shape[2]))
+        scores[b, t, s] = score(query[b, t], keys[b, s])
     return scores
+
+
+def dot(one, other):
+    """The inner product of two vectors."""
+    return sum(x * y for x, y in zip(one, other, strict=True))
+
+
+def times(row, kernel):
+    """The vector `row` times the matrix `kernel`."""
+    return [dot(row, kernel[:, column]) for column in range(kernel.shape[1])]
+
+
+def sparsemax(scores):
+    """Martins and Astudillo, algorithm 1, for one row without a mask."""
+    descending = sorted(scores, reverse=True)
+    support = [
+        k for k in range(1, len(scores) + 1) if 1 + k * descending[k - 1] > sum(descending[:k])
+    ]
+    threshold = (sum(descending[: max(support)]) - 1) / max(support)
+    return [max(score - threshold, 0) for score in scores]
 
 
 def attend(scores, values, mask):

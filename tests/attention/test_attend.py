@@ -34,3 +34,12 @@ def test_equal_scores_give_the_mean_of_the_values():
     mask = np.array([[True, True, True, False]])
     context, _ = attention.attend(np.zeros((1, 1, 4), "float32"), values, mask)
     np.testing.assert_allclose(context[0, 0], values[0, :3].mean(axis=0), atol=1e-6)
+
+
+def test_the_normalizer_is_the_callers():
+    scores = np.array([[[2.0, -1.0, 5.0]]], "float32")
+    values = np.eye(3, dtype="float32")[None]
+    mask = np.array([[True, True, False]])
+    context, weights = attention.attend(scores, values, mask, normalize=attention.unnormalized)
+    np.testing.assert_array_equal(weights, [[[2, -1, 0]]])
+    np.testing.assert_array_equal(context, [[[2, -1, 0]]])

@@ -22,11 +22,37 @@ def test_masked_positions_weigh_exactly_nothing():
     np.testing.assert_allclose(weights.sum(), 1, atol=1e-6)
 
 
+def test_sparsemax_is_that_of_the_slow_loop():
+    scores = np.random.default_rng(2).normal(size=(50, 7))
+    expected = [reference.sparsemax(row) for row in scores]
+    actual = np.asarray(attention.sparsemax(scores.astype("float32")))
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
+    assert 0.3 < (actual == 0).mean() < 0.9
+
+
+@pytest.mark.parametrize("shift", [0, 1e4, -1e4])
+def test_masked_sparsemax_is_that_of_the_rest(shift):
+    scores = np.array([[0.25, 9.0, -0.5, 0.5, -3.0]], "float32") + shift
+    mask = np.array([[True, False, True, True, True]])
+    actual = np.asarray(attention.sparsemax(scores, mask))[0]
+    assert actual[1] == 0
+    expected = reference.sparsemax((scores - shift)[0, [0, 2, 3, 4]])
+    np.testing.assert_allclose(actual[[0, 2, 3, 4]], expected, atol=1e-3 if shift else 1e-6)
+
+
+def test_unnormalized_weights_are_the_scores():
+    scores = np.array([[2.0, -3.0, 1.0]], "float32")
+    mask = np.array([[True, True, False]])
+    np.testing.assert_array_equal(attention.unnormalized(scores, mask), [[2, -3, 0]])
+    np.testing.assert_array_equal(attention.unnormalized(scores), scores)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_empty_row_attends_to_nothing(dtype):
+@pytest.mark.parametrize("normalize", [attention.masked_softmax, attention.sparsemax])
+def test_empty_row_attends_to_nothing(normalize, dtype):
     scores = ops.cast(np.array([[3.0, 1.0], [3.0, 1.0]]), dtype)
     mask = np.array([[False, False], [True, False]])
-    weights = attention.masked_softmax(scores, mask)
+    weights = normalize(scores, mask)
     np.testing.assert_array_equal(ops.cast(weights, "float32"), [[0, 0], [1, 0]])
     assert ops.dtype(weights) == dtype
 

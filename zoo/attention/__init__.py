@@ -4,11 +4,34 @@ A use of attention is a score, a mask, a normalizer and a weighted sum, each its
 
     scores = attention.dot_scores(query, keys)                     # scores.py
     context, weights = attention.attend(scores, values, mask)      # attend.py, normalizers.py
+
+Local attention adds a window (windows.py), hard attention a selection (selection.py).
 """
 
 from zoo.attention.attend import attend
 from zoo.attention.masks import padding_mask
-from zoo.attention.normalizers import masked_softmax
-from zoo.attention.scores import dot_scores
+from zoo.attention.normalizers import masked_softmax, sparsemax, unnormalized
+from zoo.attention.scores import (
+    additive_scores,
+    concat_scores,
+    cosine_scores,
+    dot_scores,
+    general_scores,
+    location_scores,
+    scaled_dot_scores,
+)
 
-__all__ = ["attend", "dot_scores", "masked_softmax", "padding_mask"]
+__all__ = [
+    "additive_scores",
+    "attend",
+    "concat_scores",
+    "cosine_scores",
+    "dot_scores",
+    "general_scores",
+    "location_scores",
+    "masked_softmax",
+    "padding_mask",
+    "scaled_dot_scores",
+    "sparsemax",
+    "unnormalized",
+]

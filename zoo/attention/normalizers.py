@@ -1,4 +1,10 @@
-"""From scores to weights, under a mask."""
+"""From scores to weights, under a mask.
+
+Every function takes scores `(..., S)` and a boolean mask that broadcasts against them, False where
+a key is excluded, None where none is. It returns weights `(..., S)` in the dtype of the scores,
+exactly 0 where the mask is False; arithmetic is float32 or wider. A row with no True gives all zeros, not a
+uniform row and not NaN: a query that may attend to nothing has no context.
+"""
 
 from keras import ops
 
@@ -6,27 +12,63 @@ _MASKED_SCORE = -1e9  # below every real score, and finite, so that an empty row
 
 
 def masked_softmax(scores, mask=None):
-    """Returns softmax over the last axis, with exactly 0 where `mask` is False.
+    """Returns softmax over the last axis: weights above 0 that sum to 1.
 
-    A row with no True gives all zeros, not a uniform row and not NaN: a query that may attend to
-    nothing has no context. Arithmetic is float32 or wider; the result has the dtype of `scores`.
-
-    Args:
-        scores: `(..., S)`.
-        mask: Boolean, broadcast against `scores`; False excludes a key. None excludes none.
-
-    Returns:
-        `(..., S)`: weights of at least 0 that sum to 1, or to 0 in a row without a True.
+    weights[s] = exp(scores[s]) / sum over i of exp(scores[i])
     """
-    dtype = scores.dtype
+    return _in_single(_masked_softmax, scores, mask)
+
+
+def sparsemax(scores, mask=None):
+    """Returns the weights that sum to 1 and are nearest to the scores; many are exactly 0.
+
+        weights[s] = max(scores[s] - threshold, 0)
+
+    with the threshold that makes them sum to 1.
+
+    Source: Martins and Astudillo, 2016 (arXiv:1602.02068), algorithm 1.
+    """
+    return _in_single(_sparsemax, scores, mask)
+
+
+def unnormalized(scores, mask=None):
+    """Returns the scores themselves as weights, of any sign and sum: the raw match."""
+    return scores if mask is None else ops.where(mask, scores, ops.zeros_like(scores))
+
+
+def _in_single(normalize, scores, mask):
+    """Returns `normalize(scores, mask)` computed in float32 or wider, in the dtype of `scores`."""
+    dtype = ops.dtype(scores)
     if dtype in ("float16", "bfloat16"):
         scores = ops.cast(scores, "float32")
+    return ops.cast(normalize(scores, mask), dtype)
+
+
+def _masked_softmax(scores, mask):
     if mask is None:
-        return ops.cast(_softmax(scores), dtype)
+        return _softmax(scores)
     # Chosen by `where`, never by adding a bias: within TensorFlow's graph loops an added bias came
     # back as an empty tensor (tensorflow 2.21 with oneDNN).
     weights = _softmax(ops.where(mask, scores, _MASKED_SCORE))
-    return ops.cast(ops.where(mask, weights, 0.0), dtype)
+    return ops.where(mask, weights, 0.0)
+
+
+def _sparsemax(scores, mask):
+    if mask is not None:
+        scores = ops.where(mask, scores, _MASKED_SCORE)
+    # Only differences matter; those to the largest score stay exact however large the scores are.
+    # Below -1 a score has no weight whatever the others are, so the masked ones need not be so low
+    # that they would swallow the others in the sums.
+    scores = ops.maximum(scores - ops.max(scores, axis=-1, keepdims=True), -2.0)
+    size = scores.shape[-1]
+    descending, _ = ops.top_k(scores, size)
+    rank = ops.arange(1, size + 1, dtype=scores.dtype)
+    sums = ops.cumsum(descending, axis=-1)
+    supported = ops.cast(1 + rank * descending > sums, scores.dtype)  # a run of ones, k(z) of them
+    count = ops.sum(supported, axis=-1, keepdims=True)
+    threshold = (ops.sum(supported * descending, axis=-1, keepdims=True) - 1) / count
+    weights = ops.maximum(scores - threshold, 0.0)
+    return weights if mask is None else ops.where(mask, weights, 0.0)
 
 
 def _softmax(scores):
