@@ -42,7 +42,7 @@ def publish(run: Path, *, version: int, quantize: str) -> Path:
     preset = models.preset(source.name)
     if preset.card is None:
         raise ZooError(f"The preset {preset.name} has no card, so it is not meant to be published.")
-    if preset.configuration() != source.manifest["configuration"]:
+    if preset.configuration() != models.trained_preset(source.manifest).configuration():
         raise ZooError(f"{run} was not trained as the preset {preset.name} says today.")
     target = EXPORTS / source.name / str(version)
     with tempfile.TemporaryDirectory() as folder:

@@ -35,4 +35,6 @@ def test_unknown_setting_is_refused(name):
 def test_parameters_are_as_many_as_published(name):
     manifest = published(name).manifest
     assert zoo.build(name).model.count_params() == manifest["parameters"]
-    assert models.preset(name).configuration() == manifest["configuration"]
+    # Equal as presets: a field that came later stands at its default in the older manifest.
+    trained = models.trained_preset(manifest)
+    assert trained.configuration() == models.preset(name).configuration()

@@ -2,8 +2,8 @@
 
 Every function takes scores `(..., S)` and a boolean mask that broadcasts against them, False where
 a key is excluded, None where none is. It returns weights `(..., S)` in the dtype of the scores,
-exactly 0 where the mask is False; arithmetic is float32 or wider. A row with no True gives all zeros, not a
-uniform row and not NaN: a query that may attend to nothing has no context.
+exactly 0 where the mask is False; arithmetic is float32 or wider. A row with no True gives all
+zeros, not a uniform row and not NaN: a query that may attend to nothing has no context.
 """
 
 from keras import ops
