@@ -1,23 +1,20 @@
 """The command line `zoo`.
 
-Results go to standard output, messages and progress to standard error. Exit status: 0, 1 (it
-failed; one line says why), 2 (usage).
+Results go to standard output, messages and progress to standard error; `zoo.console` has the exit
+statuses.
 """
 
 import contextlib
 import itertools
 import json
-import logging
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 
 import zoo
-from zoo import models, registry
+from zoo import console, models, registry
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import RUNTIMES, load
 
@@ -99,7 +96,9 @@ def run(
         first = 1
         while chunk := list(itertools.islice(lines, _LINES_AT_ONCE)):
             for result in model(chunk, first_line=first):
-                click.echo(json.dumps(result.as_dict()) if as_json else _one_line(result.text))
+                click.echo(
+                    json.dumps(result.as_dict()) if as_json else console.one_line(result.text)
+                )
             first += len(chunk)
 
 
@@ -181,7 +180,7 @@ def export(
         raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
     source = registry.resolve(name)
     target = (to or Path(format_)) / source.name / str(source.version)
-    with _native_notices_muted():
+    with console.native_notices_muted():
         try:
             if format_ == "litert":
                 from zoo.export.litert import export_litert
@@ -209,7 +208,7 @@ def benchmark(name: str, calls: int, as_json: bool):
     from zoo.runtime.benchmark import benchmark, table
 
     artefact = registry.resolve(name)
-    with _native_notices_muted():
+    with console.native_notices_muted():
         rows = benchmark(artefact, calls=calls)
     if as_json:
         _print_json(rows)
@@ -218,34 +217,8 @@ def benchmark(name: str, calls: int, as_json: bool):
 
 
 def _loaded(artefact: registry.Artefact, runtime: str, beam_size: int = 1):
-    with _native_notices_muted():
+    with console.native_notices_muted():
         return load(artefact, runtime=runtime, beam_size=beam_size)
-
-
-@contextlib.contextmanager
-def _native_notices_muted() -> Iterator[None]:
-    """Holds back what native libraries write to standard error; shown if a defect comes out.
-
-    TensorFlow and LiteRT announce how they were built on every start (tensorflow 2.21,
-    ai-edge-litert 2.3), past every setting of theirs.
-    """
-    sys.stderr.flush()
-    original = os.dup(2)
-    try:
-        with tempfile.TemporaryFile() as held:
-            os.dup2(held.fileno(), 2)
-            try:
-                yield
-            except ZooError:
-                raise
-            except BaseException:
-                held.seek(0)
-                os.write(original, held.read())
-                raise
-            finally:
-                os.dup2(original, 2)
-    finally:
-        os.close(original)
 
 
 @contextlib.contextmanager
@@ -286,31 +259,10 @@ def _utf8(text: str, name: str) -> str:
     return text
 
 
-def _one_line(text: str) -> str:
-    """Returns `text` without line breaks, so that n lines in are n lines out."""
-    return " ".join(text.splitlines())
-
-
 def _print_json(value) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, force=True)
-    for name, value in (("TF_CPP_MIN_LOG_LEVEL", "3"), ("ABSL_MIN_LOG_LEVEL", "3")):
-        os.environ.setdefault(name, value)  # TensorFlow's notices of how it was built
-    try:
-        cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader has gone, as with `| head`. Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except ZooError as error:
-        print(f"Error: {_one_line(str(error))}", file=sys.stderr)
-        sys.exit(1)
+    """Runs the command line and exits; `arguments` are the process's own where None."""
+    console.run(cli, arguments)

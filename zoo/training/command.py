@@ -2,19 +2,19 @@
 
 import os
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
+from zoo import console
 from zoo.config import Preset, override
-from zoo.errors import ZooError
+from zoo.errors import ZooError, missing_extra
 from zoo.models import preset as preset_named
 
 
 def main(family: str, train: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
-    """Runs `train` as the command line asks.
+    """Runs `train` as the command line asks, and starts no framework before it is understood.
 
     Args:
         family: Whose presets may be trained.
@@ -22,7 +22,7 @@ def main(family: str, train: Callable[..., None], arguments: Sequence[str] | Non
         arguments: Of the command line; None is the process's own.
     """
 
-    @click.command(name=f"python -m zoo.models.{family}.train")
+    @click.command(context_settings={"help_option_names": ["-h", "--help"]})
     @click.option(
         "--preset", "name", required=True, help="What to train; see `zoo list --presets`."
     )
@@ -40,6 +40,11 @@ def main(family: str, train: Callable[..., None], arguments: Sequence[str] | Non
         words = ["python", "-m", f"zoo.models.{family}.train", "--preset", name]
         words += [word for change in changes for word in ("--set", change)]
         backend = os.environ.get("KERAS_BACKEND")
+        with console.native_notices_muted():
+            try:
+                import keras  # noqa: F401 (starts the backend, which announces itself)
+            except ImportError as error:
+                raise missing_extra(error.name, extra="train", purpose="Training") from error
         train(
             preset,
             output=output or Path("runs") / preset.name,
@@ -48,11 +53,4 @@ def main(family: str, train: Callable[..., None], arguments: Sequence[str] | Non
             resume=resume,
         )
 
-    try:
-        command.main(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (ZooError, click.Abort) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(1)
+    console.run(command, arguments)

@@ -8,20 +8,8 @@ The published date models take ten epochs; `README.md` beside this file has thei
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
-
-from zoo import registry
-from zoo.data.batches import encode_pairs
-from zoo.data.dataset import open_dataset
-from zoo.evaluation.exact_match import exact_match
 from zoo.models.seq2seq.config import Seq2SeqPreset
-from zoo.models.seq2seq.task import Task
-from zoo.runtime.keras_engine import KerasEngine
-from zoo.runtime.text_model import TextModel
-from zoo.text.tokenizer import PAD_ID, train_character_tokenizer
 from zoo.training import command as train_command
-from zoo.training.fit import fit
-from zoo.training.run_folder import RunFolder
 
 
 def train(
@@ -36,6 +24,20 @@ def train(
         command: The command line, for the report.
         resume: Go on from the last checkpoint in `output`.
     """
+    # Here, so that the command line answers a wrong option before a framework starts.
+    import keras
+
+    from zoo import registry
+    from zoo.data.batches import encode_pairs
+    from zoo.data.dataset import open_dataset
+    from zoo.evaluation.exact_match import exact_match
+    from zoo.models.seq2seq.task import Task
+    from zoo.runtime.keras_engine import KerasEngine
+    from zoo.runtime.text_model import TextModel
+    from zoo.text.tokenizer import PAD_ID, train_character_tokenizer
+    from zoo.training.fit import fit
+    from zoo.training.run_folder import RunFolder
+
     dataset = open_dataset(preset.data, data_dir=data_dir)
     run = RunFolder(output, preset, command=command, resume=resume)
     keras.utils.set_random_seed(preset.train.seed)

@@ -1,0 +1,66 @@
+"""What the command lines share: one line for an error, exit statuses, and no chatter.
+
+Exit status: 0, 1 (it failed; one line on standard error says why), 2 (usage), 130 (interrupted).
+"""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import click
+
+from zoo.errors import ZooError
+
+
+def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
+    """Runs `command` and exits on failure; `arguments` are the process's own where None."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, force=True)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices of how it was built
+    try:
+        command.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`. Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ZooError as error:
+        print(f"Error: {one_line(str(error))}", file=sys.stderr)
+        sys.exit(1)
+
+
+def one_line(text: str) -> str:
+    """Returns `text` without line breaks, so that n lines in are n lines out."""
+    return " ".join(text.splitlines())
+
+
+@contextlib.contextmanager
+def native_notices_muted() -> Iterator[None]:
+    """Holds back what native libraries write to standard error; shown if a defect comes out.
+
+    TensorFlow and LiteRT announce how they were built on every start (tensorflow 2.21,
+    ai-edge-litert 2.3), past every setting of theirs.
+    """
+    sys.stderr.flush()
+    original = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as held:
+            os.dup2(held.fileno(), 2)
+            try:
+                yield
+            except ZooError:
+                raise
+            except BaseException:
+                held.seek(0)
+                os.write(original, held.read())
+                raise
+            finally:
+                os.dup2(original, 2)
+    finally:
+        os.close(original)
