@@ -52,33 +52,37 @@ class Zoo:
             environment["ZOO_REGISTRY"] = str(registry)
         return environment
 
+    def command(self, *arguments, program=("-m", "zoo")) -> list:
+        return [sys.executable, *program, *arguments]
+
     def __call__(
         self, *arguments, registry: object = None, stdin: str | bytes = b"", program=("-m", "zoo")
     ) -> Done:
         """Runs `zoo` with `arguments`, or another `program` of Python's."""
-        before = self._files()
+        before = self.files()
         done = subprocess.run(
-            [sys.executable, *program, *arguments],
+            self.command(*arguments, program=program),
             input=stdin if isinstance(stdin, bytes) else stdin.encode(),
             capture_output=True,
             cwd=self.work,
             env=self.environment(registry),
         )
-        left = sorted(self._files() - before)
+        left = sorted(self.files() - before)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode(), left)
 
-    def start(self, *arguments, registry: object = None, program=("-m", "zoo")):
+    def start(self, *arguments, registry: object = None, program=("-m", "zoo"), **options):
         """Starts what `__call__` runs, and returns the process."""
         return subprocess.Popen(
-            [sys.executable, *program, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            self.command(*arguments, program=program),
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
             cwd=self.work,
             env=self.environment(registry),
         )
 
-    def _files(self) -> set[Path]:
-        return {path for folder in (self.work, self.cache) for path in folder.rglob("*")}
+    def files(self) -> set[Path]:
+        files = {path for folder in (self.work, self.cache) for path in folder.rglob("*")}
+        made = self.cache / "datasets"  # a data set that a recipe made is no remainder
+        return {path for path in files if made not in (path, *path.parents)} - {self.cache}
 
 
 @pytest.fixture
@@ -96,13 +100,35 @@ def registry(tmp_path):
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; `requests` of its server are the paths that were asked for."""
+    """Serves a folder as its server says."""
+
+    def send_head(self):
+        if self.server.failing:
+            return self.send_error(500)
+        return super().send_head()
+
+    def send_header(self, name, value):
+        if name != "Content-Length" or self.server.lengths:
+            super().send_header(name, value)
 
     def copyfile(self, source, outputfile):
         self.server.send(self.path, source.read(), outputfile)
 
     def log_message(self, *arguments):
         self.server.requests.append(self.path)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Of one folder; handlers take from it how to serve, and `requests` are the paths asked for."""
+
+    daemon_threads = True
+
+    def __init__(self, folder, *, send, lengths, failing):
+        super().__init__(("127.0.0.1", 0), lambda *arguments: Files(*arguments, directory=folder))
+        self.send, self.lengths, self.failing, self.requests = send, lengths, failing, []
+
+    def handle_error(self, request, client_address):
+        """A client that goes away is no error here."""
 
 
 @dataclass
@@ -118,16 +144,16 @@ class Served:
 def serve():
     """Returns a function that serves a folder by HTTP.
 
-    Its `send(path, content, stream)` writes a file's content; the default writes all of it.
+    Args:
+        send: `send(path, content, stream)` writes a file's content; None writes all of it.
+        lengths: Tell the length of a file before it.
+        failing: Answer every request with status 500.
     """
     stops = []
 
-    def start(folder, send=lambda path, content, stream: stream.write(content)):
-        server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), lambda *arguments: Files(*arguments, directory=folder)
-        )
-        server.daemon_threads = True
-        server.send, server.requests = send, []
+    def start(folder, send=None, *, lengths=True, failing=False):
+        send = send or (lambda path, content, stream: stream.write(content))
+        server = Server(folder, send=send, lengths=lengths, failing=failing)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
 

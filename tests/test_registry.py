@@ -3,10 +3,10 @@
 import hashlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from cases import ROOT
 from conftest import NAME
 
 from zoo.errors import ZooError
@@ -207,8 +207,9 @@ def test_two_registries_do_not_share_what_they_call_by_one_name(zoo, registry, s
     zoo("pull", NAME, registry=one.url)
     add_version(registry, 1, summary="Another.")
     other = serve(registry)
-    assert json.loads(zoo("info", NAME, "--json", registry=other.url).stdout)["summary"] != (
-        json.loads(zoo("info", NAME, "--json", registry=one.url).stdout)["summary"]
+    assert (
+        json.loads(zoo("info", NAME, "--json", registry=other.url).stdout)["summary"]
+        != (json.loads(zoo("info", NAME, "--json", registry=one.url).stdout)["summary"])
     )
 
 
@@ -324,8 +325,6 @@ def test_an_index_is_returned_as_it_is():
 
 @pytest.fixture(scope="module")
 def manifest():
-    from cases import ROOT
-
     return (ROOT / "exports" / NAME / "1" / MANIFEST).read_bytes()
 
 

@@ -3,15 +3,20 @@
 Standard library only, so that listing presets and reading a manifest starts no framework.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import json
+import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from zoo.errors import ZooError
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_]*")  # of a preset: a folder, a part of a URL, a word to type
 
 
 class ConfigError(ZooError):
@@ -48,6 +53,7 @@ class TrainConfig:
             batch_size=self.batch_size >= 1,
             learning_rate=self.learning_rate > 0,
             clip_norm=self.clip_norm > 0,
+            seed=0 <= self.seed < 2**32,  # what NumPy takes
         )
 
 
@@ -60,6 +66,23 @@ class DecodeConfig:
 
     def __post_init__(self):
         require(self, beam_size=self.beam_size >= 1, length_penalty=self.length_penalty >= 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionConfig:
+    """Which attention of the literature a decoder pays to its source; see `zoo.attention`."""
+
+    score: typing.Literal[
+        "dot", "scaled_dot", "general", "additive", "concat", "cosine", "location"
+    ] = "dot"
+    normalizer: typing.Literal["softmax", "sparsemax", "none"] = "softmax"
+    # local_m looks around the target's own position, local_p around one that it predicts.
+    window: typing.Literal["global", "local_m", "local_p"] = "global"
+    half_width: int = 3  # of a local window; with 10, as in the paper, a short source is all inside
+    units: int = 64  # of the networks within additive and concat scores and within local_p
+
+    def __post_init__(self):
+        require(self, half_width=self.half_width >= 1, units=self.units >= 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +108,9 @@ class Preset:
     decode: DecodeConfig
     data: DataConfig
     card: Card | None = None  # presets without a card are not published
+
+    def __post_init__(self):
+        require(self, name=NAME.fullmatch(self.name) is not None)
 
     @property
     def is_tiny(self) -> bool:
@@ -145,7 +171,7 @@ def override(config, assignments: Iterable[str]):
             raise ConfigError(f"Expected field=value. Received: {assignment!r}.")
         try:
             value = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # ValueError: of a number with thousands of digits too
             value = text
         config = _replaced(config, path.split("."), value)
     return config
@@ -192,8 +218,10 @@ def _checked(cls: type, name: str, expected, value):
         if typing.get_origin(option) is typing.Literal:
             if value in typing.get_args(option):
                 return value
-        elif option is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+        elif option is float and isinstance(value, int | float) and not isinstance(value, bool):
+            with contextlib.suppress(OverflowError):  # of an int beyond what a float holds
+                if math.isfinite(number := float(value)):
+                    return number
         elif isinstance(value, option) and isinstance(value, bool) == (option is bool):
             return value
     wanted = " or ".join(_type_name(option) for option in options)

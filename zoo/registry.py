@@ -16,12 +16,12 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from zoo import paths
-from zoo.config import unknown_name
-from zoo.errors import ZooError
+from zoo.config import NAME, unknown_name
+from zoo.errors import ZooError, missing_extra
 
 FORMAT = 1  # of manifests and indexes; raised when an older zoo could not read a newer one
 INDEX = "index.json"
@@ -34,8 +34,28 @@ TFLITE = "model.tflite"
 TOKENIZER = "tokenizer.model"
 WEIGHTS = "model.weights.h5"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 _CHUNK = 1 << 20
+# What every reader of a manifest counts on.
+_MANIFEST_FACTS = {
+    "name": str,
+    "version": int,
+    "family": str,
+    "summary": str,
+    "paper": str,
+    "license": str,
+    "dataset": str,
+    "command": str,
+    "parameters": int,
+    "configuration": dict,
+    "signatures": dict,
+    "training": dict,
+    "files": dict,
+}
+# What it counts on where the manifest lists the file.
+_SECTIONS = {
+    TFLITE: ("litert", {"beam_size": int, "quantize": str, "signatures": dict}),
+    SAVED_MODEL: ("saved_model", {"beam_size": int, "ids_only": bool, "serving_flags": list}),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +78,7 @@ class Artefact:
             if (folder / "checkpoints").is_dir():
                 raise ZooError(f"The training in {folder} is not finished; go on with --resume.")
             raise ZooError(f"Expected a model in {folder}. It has no {MANIFEST}.")
-        content = path.read_bytes()
+        content = _bytes_of(path)
         if manifest_sha256 is not None:
             check_sha256(content, manifest_sha256, path)
         return cls(folder, parse_manifest(content, path))
@@ -86,10 +106,7 @@ class Artefact:
         if not self.holds(file):
             raise ZooError(f"{self.folder} holds no {file}. It holds: {self._listing()}.")
         path = self.folder / file
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ZooError(f"Cannot read {path}: {error.strerror}.") from error
+        content = _bytes_of(path)
         check_sha256(content, self.manifest["files"][file]["sha256"], path)
         return content
 
@@ -112,7 +129,7 @@ class Registry:
 
     def __init__(self, url: str | None = None):
         url = url or os.environ.get("ZOO_REGISTRY") or str(_default_folder())
-        self.url = url.rstrip("/")
+        self.url = url if url.endswith("://") else url.rstrip("/") or "/"
         self._folder = _local_folder(self.url)
 
     def models(self) -> dict[str, dict]:
@@ -128,6 +145,14 @@ class Registry:
             }
         return dict(sorted(models.items()))
 
+    def has(self, name: str) -> bool:
+        """Returns True if it publishes `name`, without the network where the cache has it.
+
+        Raises:
+            ZooError: If the registry cannot be reached or its index is not one.
+        """
+        return self._cached(name) is not None or name in self.models()
+
     def find(self, name: str) -> Artefact:
         """Returns a model by `name` or `name@version`, without the network where the cache has it.
 
@@ -135,39 +160,41 @@ class Registry:
             ZooError: If there is no such model or version, or its files are not the index's.
         """
         if self._folder is not None:
-            return self._local(self._folder, *self._resolved(name, self._index()))
-        cached = self._cache()
-        if (cached / INDEX).is_file():
-            index = parse_index((cached / INDEX).read_bytes(), cached / INDEX)
-            with contextlib.suppress(ZooError):
-                name_in_cache, version, sha256 = self._resolved(name, index)
-                return self._local(cached, name_in_cache, version, sha256)
-        return self.pull(name)
+            return self._opened(self._folder, *self._resolved(name, self._index()))
+        return self._cached(name) or self.pull(name)
 
     def pull(self, name: str, *, to: Path | None = None) -> Artefact:
-        """Returns a model after fetching it into the cache, or into the new folder `to`.
+        """Returns a model after fetching it into the cache, or into `to`/NAME/VERSION.
 
         What the cache already holds whole is not fetched again. Processes may pull at once: each
         fetches into a folder of its own, and the first to be done puts its folder in place.
 
         Raises:
-            ZooError: If there is no such model, it cannot be fetched, or a file is not the index's.
+            ZooError: If there is no such model, it cannot be fetched or written, or a file is not
+                the index's.
         """
         index = self._index()
         name, version, sha256 = self._resolved(name, index)
-        if to is None and self._folder is not None:
-            return self._local(self._folder, name, version, sha256)
-        target = to or self._cache() / name / str(version)
+        if self._folder is not None:
+            artefact = _checked_whole(self._opened(self._folder, name, version, sha256))
+            if to is None:
+                return artefact
+        root = self._cache() if to is None else to
+        target = root / name / str(version)
         if to is None and target.is_dir():
-            with contextlib.suppress(ZooError):
-                return self._checked_whole(self._local(self._cache(), name, version, sha256))
-            raise ZooError(f"{target} is damaged. Remove it and pull again.")
-        with paths.new_folder(target) as partial:
-            self._fetch(f"{name}/{version}", partial, sha256)
+            try:
+                _checked_whole(self._opened(root, name, version, sha256))
+            except ZooError as error:
+                raise ZooError(f"{error} Remove {target} and pull again.") from error
+        else:
+            with paths.new_folder(target) as partial:
+                self._fetch(name, version, sha256, partial)
         if to is None:
-            with paths.new_file(self._cache() / INDEX) as path:
-                path.write_text(json.dumps(index), encoding="utf-8")
-        return Artefact.open(target, manifest_sha256=sha256)
+            # Not one index for all: what is newer for one model says nothing about the others.
+            entry = {"format": index["format"], "models": {name: index["models"][name]}}
+            with paths.new_file(root / name / INDEX) as path:
+                path.write_text(json.dumps(entry), encoding="utf-8")
+        return self._opened(root, name, version, sha256)
 
     def _index(self) -> dict:
         location = f"{self.url}/{INDEX}"
@@ -175,53 +202,77 @@ class Registry:
 
     def _resolved(self, name: str, index: dict) -> tuple[str, int, str]:
         """Returns the name, the version and the manifest's sha256 of `name` or `name@version`."""
-        name, _, version = name.partition("@")
+        name, at, version = name.partition("@")
         if name not in index["models"]:
             raise ZooError(f"{unknown_name('model', name, index['models'])} Registry: {self.url}.")
         facts = index["models"][name]
-        version = version or str(facts["latest"])
+        version = version if at else str(facts["latest"])
         if version not in facts["versions"]:
             raise ZooError(unknown_name(f"version of {name}", version, facts["versions"]))
         return name, int(version), facts["versions"][version]["manifest_sha256"]
 
-    def _local(self, root: Path, name: str, version: int, sha256: str) -> Artefact:
+    def _opened(self, root: Path, name: str, version: int, sha256: str) -> Artefact:
         folder = root / name / str(version)
         if not folder.is_dir():
             raise ZooError(
-                f"{name} is published, but this installation does not carry it. "
+                f"{name} is published, but {self.url} does not carry version {version}. "
                 "Set ZOO_REGISTRY to a registry that does."
             )
-        return Artefact.open(folder, manifest_sha256=sha256)
-
-    def _checked_whole(self, artefact: Artefact) -> Artefact:
-        for file in artefact.manifest["files"]:
-            artefact.path(file)
+        artefact = Artefact.open(folder, manifest_sha256=sha256)
+        _require_identity(artefact.manifest, name, version, folder)
         return artefact
+
+    def _cached(self, name: str) -> Artefact | None:
+        """Returns the model that the cache holds for `name` or `name@version`, or None."""
+        if self._folder is not None:
+            return None
+        path = self._cache() / name.partition("@")[0] / INDEX
+        try:
+            found = self._resolved(name, parse_index(path.read_bytes(), path))
+        except (OSError, ValueError):  # never pulled, or a version that is newer than the pull
+            return None
+        name, version, sha256 = found
+        folder = self._cache() / name / str(version)
+        return self._opened(self._cache(), name, version, sha256) if folder.is_dir() else None
 
     def _cache(self) -> Path:
         """Returns this registry's folder in the cache."""
         key = hashlib.sha256(self.url.encode()).hexdigest()[:16]
         return paths.cache() / "models" / key
 
-    def _fetch(self, source: str, folder: Path, manifest_sha256: str) -> None:
-        """Copies the manifest at `source` and its files into `folder`, each checked."""
+    def _fetch(self, name: str, version: int, manifest_sha256: str, folder: Path) -> None:
+        """Copies a version's manifest and its files into `folder`, each checked."""
+        source = f"{name}/{version}"
+        location = f"{self.url}/{source}/{MANIFEST}"
         content = self._read(f"{source}/{MANIFEST}")
-        check_sha256(content, manifest_sha256, f"{self.url}/{source}/{MANIFEST}")
-        files = parse_manifest(content, f"{source}/{MANIFEST}")["files"]
+        check_sha256(content, manifest_sha256, location)
+        manifest = parse_manifest(content, location)
+        _require_identity(manifest, name, version, location)
         (folder / MANIFEST).write_bytes(content)
         from tqdm import tqdm
 
+        files = manifest["files"]
         total = sum(facts["bytes"] for facts in files.values())
         with tqdm(total=total, unit="B", unit_scale=True, desc=source, disable=None) as progress:
             for file, facts in files.items():
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 digest = hashlib.sha256()
+                left = facts["bytes"]
                 with (folder / file).open("wb") as copy:
                     for chunk in self._chunks(f"{source}/{file}"):
+                        left -= len(chunk)
+                        if left < 0:  # before it fills the disk
+                            break
                         copy.write(chunk)
                         digest.update(chunk)
                         progress.update(len(chunk))
-                require_sha256(digest.hexdigest(), facts["sha256"], f"{self.url}/{source}/{file}")
+                location = f"{self.url}/{source}/{file}"
+                if left:
+                    raise ZooError(
+                        f"{location} is damaged: expected {facts['bytes']} bytes. "
+                        f"Received: {'more' if left < 0 else facts['bytes'] - left}."
+                    )
+                require_sha256(digest.hexdigest(), facts["sha256"], location)
 
     def _read(self, file: str) -> bytes:
         return b"".join(self._chunks(file))
@@ -238,8 +289,14 @@ class Registry:
                 while chunk := stream.read(_CHUNK):
                     yield chunk
         except FileNotFoundError as error:
-            raise ZooError(f"There is no {location}.") from error
+            # fsspec (2026.9) says so too of a server that cannot be reached or refuses.
+            cause = error.__cause__
+            if cause is None or getattr(cause, "status", None) == 404:
+                raise ZooError(f"There is no {location}.") from error
+            raise ZooError(f"Cannot read {location}: {_one_line(cause)}") from error
         except ImportError as error:
+            if self._is_http:
+                raise missing_extra("aiohttp", extra="http", purpose=self.url) from error
             raise ZooError(f"{self.url} needs a package: {_one_line(error)}") from error
         # Every backend of fsspec raises errors of its own library; all of them mean this.
         except Exception as error:
@@ -250,7 +307,19 @@ class Registry:
             return (self._folder / file).open("rb")
         import fsspec
 
-        return fsspec.open(f"{self.url}/{file}", "rb")
+        options = {}
+        if self._is_http:
+            import aiohttp
+
+            # One stream: block by block, fsspec asks for ranges, which not every server knows. And
+            # however long it takes while bytes come: aiohttp would give up after five minutes.
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
+            options = {"block_size": 0, "client_kwargs": {"timeout": timeout}}
+        return fsspec.open(f"{self.url}/{file}", "rb", **options)
+
+    @property
+    def _is_http(self) -> bool:
+        return self.url.startswith(("http://", "https://"))
 
 
 def resolve(name_or_folder: str | Path, *, registry: str | None = None) -> Artefact:
@@ -260,13 +329,14 @@ def resolve(name_or_folder: str | Path, *, registry: str | None = None) -> Artef
         ZooError: If there is none.
     """
     text = str(name_or_folder)
-    folder = Path(text).expanduser()
-    if isinstance(name_or_folder, Path) or folder.name != text or text in (".", ".."):
-        if not folder.is_dir():
+    folder = paths.expanded(text)
+    could_be_name = isinstance(name_or_folder, str) and text in ("", folder.name) and text != ".."
+    if not could_be_name:
+        if not os.path.isdir(folder):  # unlike Path.is_dir, of any string
             raise ZooError(f"There is no folder {folder}.")
         return Artefact.open(folder)
     registered = Registry(registry)
-    if folder.is_dir() and text.partition("@")[0] not in registered.models():
+    if os.path.isdir(text) and not registered.has(text.partition("@")[0]):
         return Artefact.open(folder)
     return registered.find(text)
 
@@ -282,7 +352,7 @@ def parse_index(content: bytes, location: object) -> dict:
         for name, facts in index["models"].items():
             versions = facts["versions"]
             well_formed = (
-                _NAME.fullmatch(name)
+                NAME.fullmatch(name)
                 and str(facts["latest"]) in versions
                 and all(re.fullmatch("[1-9][0-9]*", version) for version in versions)
                 and isinstance(facts["summary"], str)
@@ -305,14 +375,16 @@ def parse_manifest(content: bytes, location: object) -> dict:
     """
     manifest = _parse(content, location)
     try:
-        if not _NAME.fullmatch(manifest["name"]) or not isinstance(manifest["version"], int):
-            raise ZooError(f"{location} is no manifest: its name or version is wrong.")
+        _require_facts(manifest, _MANIFEST_FACTS, location)
+        if not NAME.fullmatch(manifest["name"]) or manifest["version"] < 1:
+            raise ZooError(f"{location} is no manifest of a model: its name or version is wrong.")
         for file, facts in manifest["files"].items():
             _check_file_name(file, location)
-            if not isinstance(facts["bytes"], int) or not isinstance(facts["sha256"], str):
-                raise ZooError(f"{location} is no manifest: the facts of {file!r} are wrong.")
-        manifest["family"], manifest["configuration"], manifest["signatures"]  # noqa: B018
-    except (KeyError, TypeError, AttributeError) as error:
+            _require_facts(facts, {"bytes": int, "sha256": str}, location)
+        for file, (section, expected) in _SECTIONS.items():
+            if file in manifest["files"]:
+                _require_facts(manifest[section], expected, location)
+    except (KeyError, TypeError) as error:
         raise ZooError(f"{location} is no manifest of a model.") from error
     return manifest
 
@@ -332,20 +404,49 @@ def _parse(content: bytes, location: object) -> dict:
     try:
         parsed = json.loads(content)
         found = parsed["format"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ZooError(f"{location} is not a file of this zoo.") from error
-    if not isinstance(found, int) or found > FORMAT:
+    if type(found) is not int or not 1 <= found <= FORMAT:
         raise ZooError(
             f"{location} has format {found}; this zoo reads up to {FORMAT}. Upgrade attention-zoo."
         )
     return parsed
 
 
+def _require_facts(facts: dict, expected: dict[str, type], location: object) -> None:
+    for name, kind in expected.items():
+        if type(facts[name]) is not kind:
+            raise ZooError(
+                f"{location} is no manifest of a model: {name!r} should be {kind.__name__}."
+            )
+
+
+def _require_identity(manifest: dict, name: str, version: int, location: object) -> None:
+    if (manifest["name"], manifest["version"]) != (name, version):
+        raise ZooError(
+            f"Expected {name} version {version} at {location}. "
+            f"Received: {manifest['name']} version {manifest['version']}."
+        )
+
+
+def _checked_whole(artefact: Artefact) -> Artefact:
+    for file in artefact.manifest["files"]:
+        artefact.read(file)
+    return artefact
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"Cannot read {path}: {error.strerror}.") from error
+
+
 def _check_file_name(file: str, location: object) -> None:
     """Raises ZooError unless `file` stays inside its folder and is no manifest itself."""
-    path = PurePosixPath(file)
-    plain = re.fullmatch(r"[\w.-]+(/[\w.-]+)*", file) and ".." not in path.parts
-    if not plain or "." in path.parts or file == MANIFEST:
+    parts = file.split("/")
+    plain = all(re.fullmatch(r"[\w.-]+", part) and part not in (".", "..") for part in parts)
+    if not plain or file == MANIFEST:
         raise ZooError(f"{location} names the file {file!r}, which is not inside its folder.")
 
 
@@ -370,7 +471,7 @@ def _local_folder(url: str) -> Path | None:
     """Returns the folder that a path or a `file:` URL names, or None for another scheme."""
     if url.startswith("file:"):
         return Path(urllib.request.url2pathname(urllib.parse.urlparse(url).path))
-    return None if "://" in url or "::" in url else Path(url).expanduser()
+    return None if "://" in url or "::" in url else paths.expanded(url)
 
 
 def _one_line(error: BaseException) -> str:

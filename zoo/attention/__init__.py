@@ -5,10 +5,12 @@ A use of attention is a score, a mask, a normalizer and a weighted sum, each its
     scores = attention.dot_scores(query, keys)                     # scores.py
     context, weights = attention.attend(scores, values, mask)      # attend.py, normalizers.py
 
-Local attention adds a window (windows.py), hard attention a selection (selection.py).
+Local attention adds a window (windows.py), hard attention a selection (selection.py). `Attention`
+(layer.py) is scores, windows and normalizers with their parameters, chosen by a configuration.
 """
 
 from zoo.attention.attend import attend
+from zoo.attention.layer import Attention
 from zoo.attention.masks import padding_mask
 from zoo.attention.normalizers import masked_softmax, sparsemax, unnormalized
 from zoo.attention.scores import (
@@ -22,6 +24,7 @@ from zoo.attention.scores import (
 )
 
 __all__ = [
+    "Attention",
     "additive_scores",
     "attend",
     "concat_scores",

@@ -7,15 +7,13 @@ the window's half width, a configuration's number.
 from keras import ops
 
 
-def monotonic_centers(target_length, *, batch_size):
-    """Returns the centers of local-m, `(B, T)` float32: p_t = t, source and target in step.
+def monotonic_centers(positions):
+    """Returns the centers of local-m, `(1, T)` float32: p_t = t, source and target in step.
 
     Args:
-        target_length: T.
-        batch_size: B.
+        positions: `(T,)` integers, the queries' positions in the target, from 0.
     """
-    positions = ops.arange(target_length, dtype="float32")[None]  # (1, T)
-    return ops.repeat(positions, batch_size, axis=0)
+    return ops.cast(positions, "float32")[None]
 
 
 def predicted_centers(query, *, kernel, vector, source_lengths):

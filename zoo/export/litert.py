@@ -66,7 +66,7 @@ def export_litert(
         tokenizer = Tokenizer(source.read(registry.TOKENIZER))
         for file in (registry.TOKENIZER, registry.WEIGHTS):
             (folder / file).write_bytes(source.read(file))
-        _convert(task, folder / registry.TFLITE, quantize=quantize, beam_size=beam_size)
+        convert(task, folder / registry.TFLITE, quantize=quantize, beam_size=beam_size)
 
         engine = LiteRTEngine((folder / registry.TFLITE).read_bytes())
         agreement = {}
@@ -93,8 +93,8 @@ def export_litert(
     return Artefact.open(target)
 
 
-def _convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> None:
-    """Writes the `.tflite` of `task`, traced here and converted in a process of its own.
+def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> None:
+    """Writes the `.tflite` of `task` to `target`, traced here, converted in a process of its own.
 
     The converter never gives its memory back, so a process that exports many models would grow.
     """

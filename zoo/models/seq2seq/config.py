@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from zoo.config import Card, DataConfig, DecodeConfig, Preset, TrainConfig, require
+from zoo.config import AttentionConfig, Card, DataConfig, DecodeConfig, Preset, TrainConfig, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Seq2SeqConfig:
     # step, in its input and in its output. attention: it starts the decoder, which then attends to
     # all states of the encoder.
     context: Literal["plain", "peeky", "attention"] = "attention"
+    attention: AttentionConfig = AttentionConfig()  # where the context is attention
     bidirectional: bool = False
     reverse_source: bool = False
     share_parameters: bool = False  # of encoder and decoder: embedding and recurrent layers

@@ -58,6 +58,14 @@ class Seq2Seq(keras.Model):
                 dropout=config.dropout,
                 name="decoder",
             )
+        if config.context == "attention":
+            self.attention = attention.Attention(
+                config.attention,
+                query_width=config.units,
+                key_width=config.units,
+                max_source_length=config.max_source_length,
+                name="attention",
+            )
         self.readout = keras.layers.Dense(config.vocab_size, name="readout")
 
     def build(self, input_shape=None):
@@ -78,7 +86,8 @@ class Seq2Seq(keras.Model):
         state = self.encode(inputs["source"], training=training)
         x = self._decoder_inputs(inputs["target_inputs"], state)
         x, _ = self.decoder(x, initial_states=self._layer_states(state), training=training)
-        logits, _ = self._read_out(x, state)
+        positions = ops.arange(ops.shape(x)[1], dtype="int32")
+        logits, _ = self._read_out(x, state, positions)
         return logits
 
     def encode(self, source, training=False) -> dict:
@@ -104,11 +113,12 @@ class Seq2Seq(keras.Model):
             state |= {"source_states": source_states, "source_mask": mask}
         return state
 
-    def decode_step(self, tokens, state: dict):
+    def decode_step(self, tokens, position, state: dict):
         """Returns one position's logits `(B, V)`, the decoder's new states and the alignment.
 
         Args:
             tokens: `(B,)` int32, the token before.
+            position: Scalar int32, how many tokens came before that one.
             state: As `encode` or the step before returned it.
 
         Returns:
@@ -117,7 +127,7 @@ class Seq2Seq(keras.Model):
         """
         x = self._decoder_inputs(tokens[:, None], state)
         x, layer_states = self.decoder.step(x[:, 0], self._layer_states(state))
-        logits, weights = self._read_out(x[:, None], state)
+        logits, weights = self._read_out(x[:, None], state, ops.reshape(position, (1,)))
         names = recurrent.state_names(self.config.cell)
         changed = {
             f"layer_{index}_{name}": tensor
@@ -139,15 +149,15 @@ class Seq2Seq(keras.Model):
             x = ops.concatenate([_at_every_step(state["summary"], x), x], axis=-1)
         return x
 
-    def _read_out(self, x, state: dict):
+    def _read_out(self, x, state: dict, positions):
         """Returns the logits `(B, T, V)` of outputs `(B, T, D)`, and the weights or None."""
         weights = None
         if self.config.context == "peeky":
             x = ops.concatenate([_at_every_step(state["summary"], x), x], axis=-1)
         if self.config.context == "attention":
-            source_states = state["source_states"]
-            scores = attention.dot_scores(x, source_states)  # (B, T, S)
-            context, weights = attention.attend(scores, source_states, state["source_mask"])
+            context, weights = self.attention(
+                x, state["source_states"], source_mask=state["source_mask"], positions=positions
+            )
             x = ops.concatenate([context, x], axis=-1)  # (B, T, 2 D)
         return self.readout(x), weights
 

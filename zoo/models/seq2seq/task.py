@@ -56,11 +56,8 @@ class Task:
         return self.model.encode(source)
 
     def step(self, tokens, position, state: dict):
-        """Returns `(logits, changed, alignment)` after `tokens` `(B,)`; see `Seq2Seq.decode_step`.
-
-        `position` is for families whose step depends on it; a recurrent state knows it already.
-        """
-        return self.model.decode_step(tokens, state)
+        """Returns `(logits, changed, alignment)` after `tokens`; see `Seq2Seq.decode_step`."""
+        return self.model.decode_step(tokens, position, state)
 
     def generate(self, source, *, beam_size: int = 1) -> dict:
         """Returns the best outputs for `source` `(B, S)`; an empty source has an empty output.

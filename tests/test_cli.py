@@ -1,0 +1,200 @@
+"""Lines in, lines out, at the command line."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+from cases import ROOT
+from conftest import NAME
+
+LIMIT = 32  # tokens that the model reads; one is a character here
+DATE, ANSWER = "september 27, 1994", "1994-09-27"
+
+
+@pytest.fixture(params=["file", "stdin"])
+def run_lines(request, zoo, tmp_path):
+    """Returns a function that runs the model on the bytes of a file, or of standard input."""
+
+    def run(content: bytes, *options):
+        if request.param == "stdin":
+            return zoo("run", NAME, *options, stdin=content)
+        file = tmp_path / "lines.txt"
+        file.write_bytes(content)
+        return zoo("run", NAME, "--file", file, *options)
+
+    return run
+
+
+def test_empty_input_gives_empty_output(run_lines):
+    done = run_lines(b"")
+    assert (done.status, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "answers"),
+    [
+        (b"september 27, 1994\n", [ANSWER]),
+        (b"september 27, 1994", [ANSWER]),
+        (b"september 27, 1994\r\n5/5/01\r\n", [ANSWER, "2001-05-05"]),
+        (b"\n", [""]),
+        (b"\r\n", [""]),
+        (b"\n\n5/5/01\n\n", ["", "", "2001-05-05", ""]),
+        (b"5/5/01\n\nseptember 27, 1994", ["2001-05-05", "", ANSWER]),
+    ],
+)
+def test_a_line_in_is_a_line_out(run_lines, content, answers):
+    done = run_lines(content)
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout == "".join(f"{answer}\n" for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["   ", "\t", "5/5/01\r5/6/01", "5/5/01\v\f\x1c\x85", "5/5/01\u2028", "\0", "日本語", "🙂" * 9],
+)
+def test_whatever_is_in_a_line_it_gives_one_line(run_lines, line):
+    done = run_lines(f"{line}\n{DATE}\n".encode())
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == len(done.stdout.splitlines()) == 2
+    assert done.stdout.endswith(f"\n{ANSWER}\n")
+
+
+@pytest.fixture(scope="module")
+def cache_of_saved_models(tmp_path_factory):
+    """Returns a cache that tests share, because building a SavedModel takes seconds."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("runtime", ["litert", "saved_model", "keras"])
+def test_lines_are_counted_over_chunks_and_long_ones_are_told(zoo, runtime, cache_of_saved_models):
+    zoo.cache = cache_of_saved_models
+    lines = [DATE] * 1100
+    long = {1: 33, 512: 40, 513: 34, 1025: 99}
+    for number, length in long.items():
+        lines[number - 1] = "9" * length
+    lines[599] = "9" * LIMIT  # as long as the model reads
+    lines[700] = ""
+    done = zoo("run", NAME, "--runtime", runtime, stdin="".join(f"{line}\n" for line in lines))
+    assert done.status == 0
+    assert done.stderr.splitlines() == [
+        f"Line {number} has {length} tokens; the model reads {LIMIT}, the rest is cut."
+        for number, length in long.items()
+    ]
+    answers = done.stdout.split("\n")
+    assert len(answers) == 1101 and answers.pop() == ""
+    assert [number for number, answer in enumerate(answers, 1) if answer != ANSWER] == [
+        1, 512, 513, 600, 701, 1025,
+    ]  # fmt: skip
+    assert answers[700] == ""
+
+
+def test_a_long_line_is_read_up_to_the_limit(zoo):
+    cut = zoo("run", NAME, DATE + "," * 99).stdout
+    assert cut == zoo("run", NAME, (DATE + "," * 99)[:LIMIT]).stdout
+
+
+def test_texts_of_the_command_line_are_answered_in_order(zoo):
+    done = zoo("run", NAME, DATE, "", "5/5/01")
+    assert (done.status, done.stdout) == (0, f"{ANSWER}\n\n2001-05-05\n")
+
+
+def test_a_text_may_open_with_a_hyphen_after_two(zoo):
+    done = zoo("run", NAME, "--", "-5/5/01")
+    assert (done.status, done.stdout.count("\n")) == (0, 1)
+
+
+def test_a_beam_that_the_file_holds_is_used(zoo):
+    greedy, beam = (
+        json.loads(zoo("run", NAME, "--json", "--beam-size", size, "27 September 1994").stdout)
+        for size in ("1", "4")
+    )
+    assert beam["score"] >= greedy["score"]
+
+
+@pytest.mark.parametrize("runtime", ["litert", "saved_model", "keras"])
+def test_json_is_one_object_a_line(zoo, runtime, cache_of_saved_models):
+    zoo.cache = cache_of_saved_models
+    done = zoo("run", NAME, "--json", "--runtime", runtime, stdin=f"{DATE}\n\n")
+    assert (done.status, done.stderr) == (0, "")
+    answer, empty = map(json.loads, done.stdout.splitlines())
+    keys = {"text", "score", "tokens", "source_tokens", "alignment"}
+    assert set(answer) == set(empty) == keys
+    assert answer["text"] == ANSWER and answer["tokens"] == list(ANSWER)
+    assert answer["source_tokens"] == list(DATE.replace(" ", "▁"))
+    assert -1 < answer["score"] < 0
+    alignment = np.array(answer["alignment"])
+    assert alignment.shape == (len(ANSWER), len(DATE))
+    np.testing.assert_allclose(alignment.sum(axis=1), 1, atol=1e-3)
+    assert (empty["text"], empty["tokens"], empty["source_tokens"]) == ("", [], [])
+    assert empty["alignment"] == [] and empty["score"] == 0
+
+
+def test_json_without_attention_has_no_alignment(zoo):
+    done = zoo("run", "seq2seq_plain_dates", "--json", DATE)
+    assert json.loads(done.stdout)["alignment"] is None
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_a_reader_that_goes_away_gives_no_message(zoo, tmp_path, from_file):
+    file = tmp_path / "lines.txt"
+    file.write_text(f"{DATE}\n" * 5000)
+    arguments = ["--file", file] if from_file else []
+    with file.open("rb") as lines:
+        process = subprocess.Popen(
+            [*zoo.command("run", NAME), *arguments],
+            stdin=lines,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=zoo.environment(),
+        )
+        with process:
+            assert process.stdout.readline() == f"{ANSWER}\n".encode()
+            process.stdout.close()
+            assert process.stderr.read() == b""
+
+
+def test_a_full_disk_behind_standard_output_is_told_in_a_line(zoo):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            zoo.command("run", NAME, DATE),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=zoo.environment(),
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"Error: ") and done.stderr.count(b"\n") == 1
+
+
+def test_attend_draws_a_picture_and_prints_nothing(zoo):
+    done = zoo("attend", NAME, DATE, "--output", "pictures/alignment.png")
+    assert (done.status, done.stdout, done.stderr) == (0, "", "")
+    picture = zoo.work / "pictures" / "alignment.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert done.left == [picture.parent, picture]
+
+
+def test_evaluate_prints_json(zoo):
+    done = zoo("evaluate", "seq2seq_peeky_dates", "--json")
+    assert (done.status, done.stderr) == (0, "")
+    scores = json.loads(done.stdout)
+    manifest = ROOT / "exports" / "seq2seq_peeky_dates" / "1" / "manifest.json"
+    published = json.loads(manifest.read_bytes())["metrics"]["runtimes"]["litert"]
+    del scores["seconds"], published["seconds"]
+    assert scores == {"model": "seq2seq_peeky_dates", "runtime": "litert", **published}
+
+
+def test_presets_are_listed(zoo):
+    names = [line.split()[0] for line in zoo("list", "--presets").stdout.splitlines()]
+    assert "seq2seq_tiny" in names and NAME in names
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "-h"]])
+def test_help_is_shown(zoo, arguments):
+    done = zoo(*arguments)
+    assert "Usage: " in done.stdout + done.stderr
+    assert done.status in (0, 2)
+
+
+def test_the_version_is_shown(zoo):
+    assert zoo("--version").stdout.startswith("zoo, version ")
