@@ -499,6 +499,17 @@ def test_pairs_that_are_none_are_refused_by_line(tmp_path, content, message):
     assert message.format(path) in str(error.value)
 
 
+def test_pairs_hold_any_character_but_tabs_and_line_ends(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_bytes("a\u2028b\x85\x1c\tc\v\fd\r\n e\rf \t".encode())
+    assert read_pairs(path) == [("a\u2028b\x85\x1c", "c\v\fd"), (" e\rf ", "")]
+
+
+def test_a_file_without_a_line_has_no_pairs(tmp_path):
+    (tmp_path / "pairs.tsv").write_bytes(b"")
+    assert read_pairs(tmp_path / "pairs.tsv") == []
+
+
 def test_a_training_on_three_columns_is_refused_and_leaves_no_folder(zoo, tmp_path):
     folder = tmp_path / "data" / "dates"
     folder.mkdir(parents=True)

@@ -8,6 +8,9 @@ import pytest
 from cases import ROOT
 from conftest import NAME
 
+from zoo.export.artefact import write_manifest
+from zoo.registry import MANIFEST, Artefact
+
 LIMIT = 32  # tokens that the model reads; one is a character here
 DATE, ANSWER = "september 27, 1994", "1994-09-27"
 
@@ -92,6 +95,23 @@ def test_lines_are_counted_over_chunks_and_long_ones_are_told(zoo, runtime, cach
 def test_a_long_line_is_read_up_to_the_limit(zoo):
     cut = zoo("run", NAME, DATE + "," * 99).stdout
     assert cut == zoo("run", NAME, (DATE + "," * 99)[:LIMIT]).stdout
+
+
+def test_models_of_other_configurations_have_other_saved_models_in_the_cache(
+    registry, tmp_path, monkeypatch
+):
+    from zoo.export import saved_model
+    from zoo.runtime.load import saved_model_of
+
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(saved_model, "export_saved_model", lambda _, folder, **options: folder)
+    folder = registry / NAME / "1"
+    plain = saved_model_of(Artefact.open(folder), beam_size=1)
+    facts = json.loads((folder / MANIFEST).read_bytes())
+    facts["configuration"]["decode"]["length_penalty"] = 2.0
+    write_manifest(folder, facts, facts.pop("files"))
+    assert saved_model_of(Artefact.open(folder), beam_size=1) != plain
+    assert saved_model_of(Artefact.open(registry / NAME / "1"), beam_size=2) != plain
 
 
 def test_texts_of_the_command_line_are_answered_in_order(zoo):

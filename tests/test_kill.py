@@ -1,5 +1,6 @@
 """Whatever is killed at any moment, nothing half-made is taken for whole."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -143,16 +144,23 @@ def test_an_export_killed_at_any_moment_leaves_no_model_and_the_next_one_works(z
     assert zoo(*command, "whole").status == 0
     seconds = time.monotonic() - started
 
-    random_moments = random.Random(0)
+    moments = random.Random(0)
+    folder = zoo.work / "out" / "seq2seq_tiny" / "1"
+    killed = 0
     for _ in range(8):
         with zoo.start(*command, "out", start_new_session=True) as process:
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(random_moments.uniform(0.1, 0.95) * seconds)
-            process.kill()  # it alone: the converter that it has started goes on for a while
-            process.wait()
-            assert not (zoo.work / "out" / "seq2seq_tiny" / "1").exists()
+            try:
+                process.wait(moments.uniform(0.1, 0.95) * seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()  # it alone: the converter that it has started goes on
+                killed += 1
+        if folder.exists():  # it came to its end before the kill
+            assert zoo("run", folder, TEXT).status == 0
+            shutil.rmtree(folder)
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        for partial in zoo.work.glob("out/seq2seq_tiny/.partial-*"):
+        for partial in folder.parent.glob(".partial-*"):
             zoo("run", partial, TEXT).refused("no manifest.json")
+    assert killed
     assert zoo(*command, "out").status == 0
-    assert zoo("run", "out/seq2seq_tiny/1", TEXT).status == 0
+    assert zoo("run", folder, TEXT).status == 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 import zoo
-from zoo import console, models, registry
+from zoo import console, models, paths, registry
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import RUNTIMES, load
 
@@ -180,6 +180,7 @@ def export(
         raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
     source = registry.resolve(name)
     target = (to or Path(format_)) / source.name / str(source.version)
+    paths.require_new_folder(target)  # before the seconds that TensorFlow takes to start
     with console.native_notices_muted():
         try:
             if format_ == "litert":
@@ -230,10 +231,11 @@ def _lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
         yield _decoded(sys.stdin.buffer, "standard input")
     else:
         try:
-            with file.open("rb") as stream:
-                yield _with_progress(_decoded(stream, str(file)))
+            stream = file.open("rb")
         except OSError as error:
             raise ZooError(f"Cannot read {file}: {error.strerror}.") from error
+        with stream:
+            yield _with_progress(_decoded(stream, str(file)))
 
 
 def _with_progress(lines: Iterator[str]) -> Iterable[str]:

@@ -4,6 +4,7 @@ Exit status: 0, 1 (it failed; one line on standard error says why), 2 (usage), 1
 """
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -18,6 +19,8 @@ from zoo.errors import ZooError
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
     """Runs `command` and exits on failure; `arguments` are the process's own where None."""
     logging.basicConfig(format="%(message)s", stream=sys.stderr, force=True)
+    # What asyncio says of a connection to a registry that Ctrl-C left open.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices of how it was built
     try:
         command.main(args=None if arguments is None else list(arguments), standalone_mode=False)
@@ -26,8 +29,11 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader has gone, as with `| head`. Python would complain again when it flushes.
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise  # but EPIPE, of a reader that has gone, as with `| head`: Click takes that one
+        print(f"Error: Cannot write the output: {error.strerror}.", file=sys.stderr)
+        # Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except ZooError as error:
@@ -54,7 +60,7 @@ def native_notices_muted() -> Iterator[None]:
             os.dup2(held.fileno(), 2)
             try:
                 yield
-            except ZooError:
+            except (ZooError, KeyboardInterrupt):
                 raise
             except BaseException:
                 held.seek(0)

@@ -190,10 +190,9 @@ class Registry:
             with paths.new_folder(target) as partial:
                 self._fetch(name, version, sha256, partial)
         if to is None:
-            # Not one index for all: what is newer for one model says nothing about the others.
-            entry = {"format": index["format"], "models": {name: index["models"][name]}}
+            # Beside its model: another's pull must not make this one's latest version a newer one.
             with paths.new_file(root / name / INDEX) as path:
-                path.write_text(json.dumps(entry), encoding="utf-8")
+                path.write_text(json.dumps(index), encoding="utf-8")
         return self._opened(root, name, version, sha256)
 
     def _index(self) -> dict:

@@ -88,11 +88,12 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
 
 def _parsed(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ZooError(f"Expected UTF-8 in {path}. Received: {error.reason}.") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        columns = line.split("\t")
+    # Not `splitlines`: a text may hold U+2028 and others of its line ends.
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
+        columns = line.removesuffix("\r").split("\t")
         if len(columns) != 2:
             raise ZooError(f"Expected 2 columns in {path}:{number}. Received: {len(columns)}.")
         yield columns[0], columns[1]

@@ -1,6 +1,8 @@
 """Loads a model by name or folder on one of the runtimes."""
 
 import contextlib
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -102,8 +104,9 @@ def saved_model_of(artefact: Artefact, *, beam_size: int) -> Artefact:
         return artefact
     from zoo.export.saved_model import export_saved_model
 
-    weights = artefact.manifest["files"].get(registry.WEIGHTS, {}).get("sha256", "")
-    key = f"{artefact.name}-{artefact.version}-{weights[:16]}-beam{beam_size}"
+    made_from = (artefact.manifest["configuration"], artefact.manifest["files"])
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    key = f"{artefact.name}-{artefact.version}-{digest[:16]}-beam{beam_size}"
     folder = paths.cache() / "saved_models" / key
     if folder.is_dir():
         return Artefact.open(folder)

@@ -53,6 +53,7 @@ def fit(
     if config.steps is not None and steps_done >= config.steps:
         return
     callbacks = [
+        _SeedsOfEpoch(),
         _AfterEpoch(run, evaluate, sample),
         _StopAfter(config.steps, steps_done),
     ]
@@ -63,9 +64,26 @@ def fit(
         batches,
         epochs=config.epochs,
         initial_epoch=run.epochs_done,
+        # `batches` shuffles; Keras would shuffle their order too, by a global generator that a
+        # resumed training finds in another state.
+        shuffle=False,
         callbacks=callbacks,
         verbose=1,
     )
+
+
+class _SeedsOfEpoch(keras.callbacks.Callback):
+    """Sets what dropout draws from at the start of each epoch, as a function of the epoch alone.
+
+    Keras (3.15) saves the state of its seed generators with no weights, so that a resumed training
+    would draw the first epoch's numbers again.
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for variable in self.model.variables:
+            if variable.path.endswith("seed_generator_state"):
+                seed, _ = keras.ops.convert_to_numpy(variable)
+                variable.assign([seed, epoch << 20])  # counts the draws: fewer than 2^20 an epoch
 
 
 class _StopAfter(keras.callbacks.Callback):

@@ -27,7 +27,7 @@ def train(
     # Here, so that the command line answers a wrong option before a framework starts.
     import keras
 
-    from zoo import registry
+    from zoo import paths, registry
     from zoo.data.batches import encode_pairs
     from zoo.data.dataset import open_dataset
     from zoo.evaluation.exact_match import exact_match
@@ -38,12 +38,14 @@ def train(
     from zoo.training.fit import fit
     from zoo.training.run_folder import RunFolder
 
+    if not resume:
+        paths.require_new_folder(output)
     dataset = open_dataset(preset.data, data_dir=data_dir)
-    run = RunFolder(output, preset, command=command, resume=resume)
-    keras.utils.set_random_seed(preset.train.seed)
     train_pairs, test_pairs = dataset.pairs("train"), dataset.pairs("test")
     tokenizer = train_character_tokenizer(text for pair in train_pairs for text in pair)
     tokenizer.require_vocab_size(preset.model.vocab_size)
+    run = RunFolder(output, preset, command=command, resume=resume)
+    keras.utils.set_random_seed(preset.train.seed)
     run.write(registry.TOKENIZER, tokenizer.model)
 
     task = Task.from_preset(preset)
