@@ -13,7 +13,7 @@ import pytest
 from cases import ROOT
 
 from zoo.export.artefact import index_of, write_json
-from zoo.registry import INDEX
+from zoo.layout import INDEX
 
 NAME = "seq2seq_attention_dates"
 

@@ -12,7 +12,7 @@ from conftest import NAME, Done
 from zoo.data.dataset import read_pairs
 from zoo.errors import ZooError
 from zoo.export.artefact import write_json, write_manifest
-from zoo.registry import INDEX, MANIFEST
+from zoo.layout import INDEX, MANIFEST
 
 TEXT = "september 27, 1994"
 

@@ -9,7 +9,8 @@ from cases import ROOT
 from conftest import NAME
 
 from zoo.export.artefact import write_manifest
-from zoo.registry import MANIFEST, Artefact
+from zoo.layout import MANIFEST
+from zoo.registry import Artefact
 
 LIMIT = 32  # tokens that the model reads; one is a character here
 DATE, ANSWER = "september 27, 1994", "1994-09-27"

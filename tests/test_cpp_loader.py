@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 import zoo
-from zoo import models, registry
+from zoo import layout, models
 from zoo.data.batches import pad
 from zoo.data.dataset import sample_pairs
 from zoo.export.saved_model import export_saved_model
@@ -105,7 +105,7 @@ def texts_of(artefact: Artefact, rows: int) -> list[str]:
 
 def sources_of(artefact: Artefact, rows: int) -> np.ndarray:
     """Returns the ids of the same texts, the too long one cut, the longest padded by two."""
-    ids = Tokenizer(artefact.read(registry.TOKENIZER)).encode(texts_of(artefact, rows))
+    ids = Tokenizer(artefact.read(layout.TOKENIZER)).encode(texts_of(artefact, rows))
     limit = artefact.manifest["configuration"]["model"]["max_source_length"]
     cut = [row[:limit] for row in ids]
     return pad(cut, max(map(len, cut)) + 2, pad_id=Tokenizer.pad_id)
@@ -113,7 +113,7 @@ def sources_of(artefact: Artefact, rows: int) -> np.ndarray:
 
 def operators(folder: Path) -> set[str]:
     """Returns every operator of a SavedModel, those inside its functions included."""
-    saved = saved_model_pb2.SavedModel.FromString((folder / registry.SAVED_MODEL).read_bytes())
+    saved = saved_model_pb2.SavedModel.FromString((folder / layout.SAVED_MODEL).read_bytes())
     [meta_graph] = saved.meta_graphs
     functions = meta_graph.graph_def.library.function
     nodes = [meta_graph.graph_def.node, *(function.node_def for function in functions)]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import NAME
 
-from zoo.registry import MANIFEST, WEIGHTS
+from zoo.layout import MANIFEST, WEIGHTS
 
 TEXT, ANSWER = "september 27, 1994", "1994-09-27\n"
 

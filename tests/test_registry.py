@@ -11,15 +11,8 @@ from conftest import NAME
 
 from zoo.errors import ZooError
 from zoo.export.artefact import index_of, write_json, write_manifest
-from zoo.registry import (
-    INDEX,
-    MANIFEST,
-    Artefact,
-    Registry,
-    parse_index,
-    parse_manifest,
-    resolve,
-)
+from zoo.layout import INDEX, MANIFEST, parse_index, parse_manifest
+from zoo.registry import Artefact, Registry, resolve
 
 TEXT, ANSWER = "september 27, 1994", "1994-09-27\n"
 

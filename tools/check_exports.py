@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from zoo import registry
+from zoo import layout, registry
 from zoo.errors import ZooError
 from zoo.export.artefact import index_of, write_json, write_manifest
 from zoo.export.card import card, write_card
@@ -38,12 +38,12 @@ def main() -> None:
 
 def bring_up_to_date(exports: Path) -> None:
     """Writes every card anew from its manifest, and the index from the manifests."""
-    for manifest in sorted(exports.glob(f"*/*/{registry.MANIFEST}")):
+    for manifest in sorted(exports.glob(f"*/*/{layout.MANIFEST}")):
         artefact = Artefact.open(manifest.parent)
         facts = {name: value for name, value in artefact.manifest.items() if name != "files"}
-        write_card(facts, artefact.folder / registry.CARD)
+        write_card(facts, artefact.folder / layout.CARD)
         write_manifest(artefact.folder, facts, artefact.manifest["files"])
-    write_json(exports / registry.INDEX, index_of(exports))
+    write_json(exports / layout.INDEX, index_of(exports))
     README.write_text(readme_with_table(exports), encoding="utf-8")
 
 
@@ -53,7 +53,7 @@ def readme_with_table(exports: Path) -> str:
     for name in registry.Registry(str(exports)).models():
         manifest = registry.Registry(str(exports)).find(name).manifest
         score = manifest["metrics"]["runtimes"]["litert"]
-        size = manifest["files"][registry.TFLITE]["bytes"]
+        size = manifest["files"][layout.TFLITE]["bytes"]
         rows.append(
             f"| `{name}` | {manifest['summary']} | `{manifest['dataset']}` "
             f"| {score['metric'].replace('_', ' ')} {score['value']:.2%} of {score['rows']:,} "
@@ -67,22 +67,22 @@ def readme_with_table(exports: Path) -> str:
 def find_faults(exports: Path) -> list[str]:
     """Returns what is wrong in a folder of exports, a line each."""
     faults = []
-    index = exports / registry.INDEX
+    index = exports / layout.INDEX
     if not index.is_file() or json.loads(index.read_bytes()) != index_of(exports):
         faults.append(f"{index} is out of date.")
     elif README.read_text(encoding="utf-8") != readme_with_table(exports):
         faults.append(f"The table in {README} is out of date.")
-    for manifest in sorted(exports.glob(f"*/*/{registry.MANIFEST}")):
+    for manifest in sorted(exports.glob(f"*/*/{layout.MANIFEST}")):
         try:
             artefact = Artefact.open(manifest.parent)
             for file, facts in artefact.manifest["files"].items():
                 artefact.read(file)
                 if facts["bytes"] > FILE_LIMIT:
                     faults.append(f"{artefact.path(file)} is larger than {FILE_LIMIT} bytes.")
-            if artefact.read(registry.CARD).decode() != card(artefact.manifest):
-                faults.append(f"{artefact.path(registry.CARD)} is out of date.")
+            if artefact.read(layout.CARD).decode() != card(artefact.manifest):
+                faults.append(f"{artefact.path(layout.CARD)} is out of date.")
             extra = {path.name for path in artefact.folder.iterdir()}
-            extra -= {*artefact.manifest["files"], registry.MANIFEST}
+            extra -= {*artefact.manifest["files"], layout.MANIFEST}
             faults += [f"{artefact.folder / name} is not in the manifest." for name in extra]
         except ZooError as error:
             faults.append(str(error))

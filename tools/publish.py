@@ -10,7 +10,7 @@ import datetime
 import tempfile
 from pathlib import Path
 
-from zoo import models, paths, registry
+from zoo import layout, models, paths
 from zoo.data.dataset import open_dataset
 from zoo.errors import ZooError
 from zoo.evaluation import evaluate
@@ -69,9 +69,9 @@ def publish(run: Path, *, version: int, quantize: str) -> Path:
         with paths.new_folder(target) as published:
             for file in exported.manifest["files"]:
                 (published / file).write_bytes(exported.read(file))
-            write_card(manifest, published / registry.CARD)
+            write_card(manifest, published / layout.CARD)
             write_manifest(published, manifest, exported.manifest["files"])
-    write_json(EXPORTS / registry.INDEX, index_of(EXPORTS))
+    write_json(EXPORTS / layout.INDEX, index_of(EXPORTS))
     return target
 
 

@@ -28,7 +28,8 @@ def test_module_imports_without_keras_and_tensorflow(module):
 
 
 @pytest.mark.parametrize(
-    "module", ["zoo.config", "zoo.registry", "zoo.signature", "zoo.models.seq2seq.config"]
+    "module",
+    ["zoo.config", "zoo.layout", "zoo.registry", "zoo.signature", "zoo.models.seq2seq.config"],
 )
 def test_module_needs_the_standard_library_alone(module):
     run_python(

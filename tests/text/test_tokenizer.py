@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from cases import published
 
-from zoo import registry
+from zoo import layout
 from zoo.errors import ZooError
 from zoo.text.in_graph import GraphTokenizer
 from zoo.text.tokenizer import Tokenizer, train_character_tokenizer
@@ -26,7 +26,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return Tokenizer(published("seq2seq_attention_dates").read(registry.TOKENIZER))
+    return Tokenizer(published("seq2seq_attention_dates").read(layout.TOKENIZER))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo import paths
 from zoo.config import Preset
-from zoo.registry import FORMAT, MANIFEST, parse_manifest
+from zoo.layout import FORMAT, MANIFEST, parse_manifest
 from zoo.signature import Signature, TensorSpec
 
 

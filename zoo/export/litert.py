@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal, get_args
 
-from zoo import models, paths, registry
+from zoo import layout, models, paths
 from zoo.config import require_choice
 from zoo.errors import ZooError
 from zoo.export.artefact import carried_facts, write_manifest
@@ -63,12 +63,12 @@ def export_litert(
         raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
     with paths.new_folder(target) as folder:
         task = restore_task(source)
-        tokenizer = Tokenizer(source.read(registry.TOKENIZER))
-        for file in (registry.TOKENIZER, registry.WEIGHTS):
+        tokenizer = Tokenizer(source.read(layout.TOKENIZER))
+        for file in (layout.TOKENIZER, layout.WEIGHTS):
             (folder / file).write_bytes(source.read(file))
-        convert(task, folder / registry.TFLITE, quantize=quantize, beam_size=beam_size)
+        convert(task, folder / layout.TFLITE, quantize=quantize, beam_size=beam_size)
 
-        engine = LiteRTEngine((folder / registry.TFLITE).read_bytes())
+        engine = LiteRTEngine((folder / layout.TFLITE).read_bytes())
         agreement = {}
         for signature, size in (("generate", 1), ("generate_beam", beam_size)):
             golden = golden_outputs(task, tokenizer, preset.data.name, beam_size=size)
@@ -76,7 +76,7 @@ def export_litert(
                 golden, engine, signature=signature, exact=quantize == "none"
             )
             if size == 1 or beam_size == 1:
-                save_golden(golden, folder / registry.GOLDEN)
+                save_golden(golden, folder / layout.GOLDEN)
         manifest = carried_facts(source.manifest, runtime="litert")
         manifest["litert"] = {
             "quantize": quantize,
@@ -84,11 +84,11 @@ def export_litert(
             "golden_agreement": agreement,
             "signatures": engine.signatures(),
         }
-        write_card(manifest, folder / registry.CARD)
+        write_card(manifest, folder / layout.CARD)
         write_manifest(
             folder,
             manifest,
-            (registry.TFLITE, registry.WEIGHTS, registry.TOKENIZER, registry.GOLDEN, registry.CARD),
+            (layout.TFLITE, layout.WEIGHTS, layout.TOKENIZER, layout.GOLDEN, layout.CARD),
         )
     return Artefact.open(target)
 

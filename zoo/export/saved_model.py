@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from zoo import models, paths, registry
+from zoo import layout, models, paths
 from zoo.errors import ZooError
 from zoo.export.artefact import carried_facts, write_manifest
 from zoo.export.card import write_card
@@ -64,7 +64,7 @@ def export_saved_model(
     preset = models.trained_preset(source.manifest)
     with paths.new_folder(target) as folder:
         task = restore_task(source)
-        tokenizer = Tokenizer(source.read(registry.TOKENIZER))
+        tokenizer = Tokenizer(source.read(layout.TOKENIZER))
         graph = Graph(task.model)
         signatures = task.signatures(beam_size=beam_size)
         open_sizes = dict.fromkeys(task.static_sizes)
@@ -96,8 +96,8 @@ def export_saved_model(
             "xla": xla,
             "serving_flags": [XLA_FLAG] if xla else [],
         }
-        (folder / registry.TOKENIZER).write_bytes(tokenizer.model)
-        write_card(manifest, folder / registry.CARD)
+        (folder / layout.TOKENIZER).write_bytes(tokenizer.model)
+        write_card(manifest, folder / layout.CARD)
         written = (path for path in folder.rglob("*") if path.is_file())
         write_manifest(folder, manifest, [path.relative_to(folder).as_posix() for path in written])
     return Artefact.open(target)

@@ -1,6 +1,6 @@
 """From an artefact back to its task: the model of its own manifest, with its weights."""
 
-from zoo import models, registry, weights
+from zoo import layout, models, registry, weights
 
 
 def restore_task(artefact: registry.Artefact):
@@ -11,5 +11,5 @@ def restore_task(artefact: registry.Artefact):
     """
     preset = models.trained_preset(artefact.manifest)
     task = models.family_module(preset.family, "task").Task.from_preset(preset)
-    weights.load(task.model, artefact.path(registry.WEIGHTS))
+    weights.load(task.model, artefact.path(layout.WEIGHTS))
     return task

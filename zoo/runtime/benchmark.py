@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from zoo import registry
+from zoo import layout, registry
 from zoo.data.dataset import sample_pairs
 from zoo.errors import ZooError
 from zoo.runtime.load import RUNTIMES, load, saved_model_of
@@ -89,8 +89,8 @@ def _file_bytes(artefact: registry.Artefact, runtime: str) -> int:
     if runtime == "saved_model":
         files = saved_model_of(artefact, beam_size=1).manifest["files"].values()
         return sum(facts["bytes"] for facts in files)
-    model = registry.TFLITE if runtime == "litert" else registry.WEIGHTS
-    return sum(len(artefact.read(file)) for file in (model, registry.TOKENIZER))
+    model = layout.TFLITE if runtime == "litert" else layout.WEIGHTS
+    return sum(len(artefact.read(file)) for file in (model, layout.TOKENIZER))
 
 
 def _measure(folder: str, runtime: str, calls: str) -> None:

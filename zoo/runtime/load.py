@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
 
-from zoo import paths, registry
+from zoo import layout, paths, registry
 from zoo.config import require_choice
 from zoo.errors import ZooError, missing_extra
 from zoo.registry import Artefact
@@ -50,9 +50,9 @@ def load(
 def _litert(artefact: Artefact, beam_size: int) -> TextModel:
     from zoo.runtime.litert_engine import LiteRTEngine
 
-    if not artefact.holds(registry.TFLITE):
+    if not artefact.holds(layout.TFLITE):
         raise ZooError(
-            f"{artefact.folder} holds no {registry.TFLITE}. Make one with: "
+            f"{artefact.folder} holds no {layout.TFLITE}. Make one with: "
             f"zoo export {artefact.folder} --format litert"
         )
     signature = "generate"
@@ -65,7 +65,7 @@ def _litert(artefact: Artefact, beam_size: int) -> TextModel:
                 f"{beam_size}. Make another with: zoo export {artefact.name} --format litert "
                 f"--beam-size {beam_size}, or take --runtime keras."
             )
-    engine = LiteRTEngine(artefact.read(registry.TFLITE))
+    engine = LiteRTEngine(artefact.read(layout.TFLITE))
     return TextModel(
         engine,
         _tokenizer(artefact),
@@ -100,7 +100,7 @@ def saved_model_of(artefact: Artefact, *, beam_size: int) -> Artefact:
 
     It is built there at first use.
     """
-    if artefact.holds(registry.SAVED_MODEL):
+    if artefact.holds(layout.SAVED_MODEL):
         return artefact
     from zoo.export.saved_model import export_saved_model
 
@@ -126,7 +126,7 @@ def _keras(artefact: Artefact, beam_size: int) -> TextModel:
 
 
 def _tokenizer(artefact: Artefact) -> Tokenizer:
-    return Tokenizer(artefact.read(registry.TOKENIZER))
+    return Tokenizer(artefact.read(layout.TOKENIZER))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import keras
 
-from zoo import paths, registry, weights
+from zoo import layout, paths, weights
 from zoo.config import Preset
 from zoo.errors import ZooError
 from zoo.export import artefact
@@ -101,7 +101,7 @@ class RunFolder:
             task: The family's task with the trained model.
             preset: What was trained.
         """
-        with paths.new_file(self.folder / registry.WEIGHTS) as path:
+        with paths.new_file(self.folder / layout.WEIGHTS) as path:
             weights.save(task.model, path)
         facts = artefact.describe(
             preset,
@@ -111,7 +111,7 @@ class RunFolder:
             command=self.report["command"],
         )
         facts["training"] = self.report
-        artefact.write_manifest(self.folder, facts, [registry.WEIGHTS, registry.TOKENIZER])
+        artefact.write_manifest(self.folder, facts, [layout.WEIGHTS, layout.TOKENIZER])
 
     def write_report(self) -> None:
         """Writes `report.json` as it stands."""

@@ -27,7 +27,7 @@ def train(
     # Here, so that the command line answers a wrong option before a framework starts.
     import keras
 
-    from zoo import paths, registry
+    from zoo import layout, paths
     from zoo.data.batches import encode_pairs
     from zoo.data.dataset import open_dataset
     from zoo.evaluation.exact_match import exact_match
@@ -46,7 +46,7 @@ def train(
     tokenizer.require_vocab_size(preset.model.vocab_size)
     run = RunFolder(output, preset, command=command, resume=resume)
     keras.utils.set_random_seed(preset.train.seed)
-    run.write(registry.TOKENIZER, tokenizer.model)
+    run.write(layout.TOKENIZER, tokenizer.model)
 
     task = Task.from_preset(preset)
     translate = TextModel(
