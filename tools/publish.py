@@ -19,6 +19,7 @@ from zoo.export.card import write_card
 from zoo.export.litert import export_litert
 from zoo.registry import Artefact
 from zoo.runtime.load import RUNTIMES, load
+from zoo.training.run_folder import device
 
 EXPORTS = Path(__file__).resolve().parent.parent / "exports"
 
@@ -56,7 +57,7 @@ def publish(run: Path, *, version: int, quantize: str) -> Path:
         manifest["metrics"] = {
             "runtimes": scores,
             "date": datetime.date.today().isoformat(),
-            "device": manifest["training"]["device"],
+            "device": device(),
         }
         [answer] = load(exported)([preset.card.hard_input])
         if answer.text == preset.card.hard_input_expected:
@@ -65,6 +66,7 @@ def publish(run: Path, *, version: int, quantize: str) -> Path:
             "input": preset.card.hard_input,
             "expected": preset.card.hard_input_expected,
             "output": answer.text,
+            "reason": preset.card.hard_input_reason,
         }
         with paths.new_folder(target) as published:
             for file in exported.manifest["files"]:

@@ -18,14 +18,16 @@ from zoo import console, models, paths, registry
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import RUNTIMES, load
 
-_LINES_AT_ONCE = 512  # of a file or of standard input: memory stays constant
-
 _runtime = click.option(
     "--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True,
     help="What runs the model.",
 )  # fmt: skip
 _beam_size = click.option(
-    "--beam-size", type=int, default=1, show_default=True, help="1 is greedy."
+    "--beam-size",
+    type=int,
+    default=1,
+    show_default=True,
+    help="1 is greedy; a .tflite has one more.",
 )
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -94,7 +96,9 @@ def run(
     model = _loaded(registry.resolve(name), runtime, beam_size)
     with _lines(text, file) as lines:
         first = 1
-        while chunk := list(itertools.islice(lines, _LINES_AT_ONCE)):
+        # As many as the engine takes at once: memory stays constant, and a line that comes alone by
+        # standard input is answered at once where the engine takes one.
+        while chunk := list(itertools.islice(lines, model.engine.batch_size)):
             for result in model(chunk, first_line=first):
                 click.echo(
                     json.dumps(result.as_dict()) if as_json else console.one_line(result.text)
@@ -122,7 +126,7 @@ def attend(name: str, text: str, output: Path, runtime: str):
 
 @cli.command()
 @click.argument("name")
-@click.option("--split", default="test", show_default=True)
+@click.option("--split", default="test", show_default=True, help="Of the data set.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of data sets.")
 @_runtime
 @_beam_size
@@ -228,6 +232,8 @@ def _lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
     if text:
         yield (_utf8(value, f"TEXT {number}") for number, value in enumerate(text, start=1))
     elif file is None:
+        if sys.stdin is None:
+            raise ZooError("Standard input is closed. Give TEXT or --file.")
         yield _decoded(sys.stdin.buffer, "standard input")
     else:
         try:

@@ -93,6 +93,7 @@ class Card:
     limits: str  # what it is not for
     hard_input: str  # an input it gets wrong, shown on the card with its true answer
     hard_input_expected: str
+    hard_input_reason: str  # why it gets that wrong, ending the card's sentence
 
 
 @dataclass(frozen=True, kw_only=True)

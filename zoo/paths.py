@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def new_file(target: Path) -> Iterator[Path]:
     if os.path.isdir(target):
         raise ZooError(f"Expected a file to write to. Received: the folder {target}.")
     # The suffix stays: writers such as Keras and Matplotlib choose the format by it.
-    partial = target.with_name(f"{_PARTIAL}{os.getpid()}-{target.name}")
+    partial = target.with_name(f"{_PARTIAL}{uuid.uuid4().hex[:12]}-{target.name}")
     with _removed_on_error(target.parent):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

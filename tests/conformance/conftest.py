@@ -4,6 +4,7 @@ import sys
 import pytest
 from cases import ROOT, TINY, published
 
+from zoo import models
 from zoo.export.litert import export_litert
 from zoo.export.saved_model import export_saved_model
 from zoo.registry import Artefact
@@ -17,7 +18,8 @@ def trained(tmp_path_factory):
     def train(name):
         if name not in done:
             folder = tmp_path_factory.mktemp("runs") / name
-            command = [sys.executable, "-m", "zoo.models.seq2seq.train", "--preset", name]
+            module = f"zoo.models.{models.preset(name).family}.train"
+            command = [sys.executable, "-m", module, "--preset", name]
             command += ["--output", folder, "--set", "train.epochs=8"]
             subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
             done[name] = Artefact.open(folder)

@@ -6,7 +6,7 @@ from cases import TINY, batch
 
 from zoo import models
 from zoo.models.restore import restore_task
-from zoo.text.tokenizer import END_ID, START_ID
+from zoo.text.tokenizer import END_ID, PAD_ID, START_ID
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,9 @@ def test_greedy_takes_the_most_probable_token_each_time(trained_task, name):
     task, source = trained_task(name), batch(name)["source"]
     outputs = task.generate(source, beam_size=1)
     tokens, lengths = np.asarray(outputs["tokens"])[:, 0], np.asarray(outputs["lengths"])[:, 0]
-    best = _logits(task, source, tokens).argmax(axis=-1)
+    logits = _logits(task, source, tokens)
+    logits[..., [PAD_ID, START_ID]] = -np.inf
+    best = logits.argmax(axis=-1)
     for row, length in enumerate(lengths):
         np.testing.assert_array_equal(tokens[row, :length], best[row, :length])
 

@@ -5,7 +5,7 @@ from cases import PUBLISHED, published
 
 import zoo
 from zoo import models
-from zoo.data.dataset import Dataset, open_dataset, read_manifest
+from zoo.data.dataset import Dataset, open_dataset
 from zoo.evaluation import evaluate
 from zoo.runtime.litert_engine import LiteRTEngine
 
@@ -31,7 +31,7 @@ def test_litert_scores_what_its_card_says(dataset, name):
     measured = evaluate(zoo.load(artefact), data)
     stated = artefact.manifest["metrics"]["runtimes"]["litert"]
     assert measured["value"] == pytest.approx(stated["value"], abs=1e-3)
-    assert measured["rows"] == stated["rows"] == read_manifest("dates")["splits"]["test"]["rows"]
+    assert measured["rows"] == stated["rows"] == data.manifest["splits"]["test"]["rows"]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

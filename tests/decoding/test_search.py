@@ -143,3 +143,11 @@ def test_a_row_finished_at_the_start_stays_empty(beam_size):
 def test_a_beam_below_one_is_refused():
     with pytest.raises(ValueError, match="beam_size must be at least 1"):
         _search(beam_size=0)
+
+
+def test_forbidden_tokens_are_in_no_output():
+    free = _search(beam_size=6, max_length=6)
+    assert (free.tokens == 1).any()
+    bound = _search(beam_size=6, max_length=6, forbidden=(1,))
+    assert not (bound.tokens == 1).any()
+    assert (bound.scores[:, 0] <= free.scores[:, 0]).all()

@@ -77,23 +77,16 @@ class Attention(keras.layers.Layer):
             source_mask: `(B, S)`, True at real tokens.
             positions: `(T,)` int32, the queries' positions in the target, from 0.
         """
+        normalize = _NORMALIZERS[self.config.normalizer]
         source_length = ops.shape(keys)[1]
         mask = source_mask[:, None]  # (B, 1, S)
         centers = self._centers(query, mask, positions)
         if centers is not None:
-            near = windows.window_mask(
-                centers, source_length=source_length, half_width=self.config.half_width
-            )
-            mask = ops.logical_and(mask, near)  # (B, T, S)
-        context, weights = attend(
-            self._scores(query, keys), keys, mask, normalize=_NORMALIZERS[self.config.normalizer]
-        )
-        if self.config.window == "local_p":
-            weights = weights * windows.gaussian(
-                centers, source_length=source_length, half_width=self.config.half_width
-            )
-            context = ops.matmul(weights, keys)
-        return context, weights
+            window = {"source_length": source_length, "half_width": self.config.half_width}
+            mask = ops.logical_and(mask, windows.window_mask(centers, **window))  # (B, T, S)
+            if self.config.window == "local_p":
+                normalize = _times(normalize, windows.gaussian(centers, **window))
+        return attend(self._scores(query, keys), keys, mask, normalize=normalize)
 
     def _scores(self, query, keys):
         if self.config.score == "location":
@@ -127,3 +120,8 @@ class Attention(keras.layers.Layer):
         else:
             initializer = "glorot_uniform"
         return self.add_weight(name=name, shape=shape, initializer=initializer)
+
+
+def _times(normalize, factor):
+    """Returns a normalizer whose weights are those of `normalize` times `factor`."""
+    return lambda scores, mask: normalize(scores, mask) * factor

@@ -60,9 +60,8 @@ def _sparsemax(scores, mask):
     # Below -1 a score has no weight whatever the others are, so the masked ones need not be so low
     # that they would swallow the others in the sums.
     scores = ops.maximum(scores - ops.max(scores, axis=-1, keepdims=True), -2.0)
-    size = scores.shape[-1]
-    descending, _ = ops.top_k(scores, size)
-    rank = ops.arange(1, size + 1, dtype=scores.dtype)
+    descending = -ops.sort(-scores, axis=-1)
+    rank = ops.cumsum(ops.ones_like(scores), axis=-1)  # 1, 2, ...; the size may be open in a graph
     sums = ops.cumsum(descending, axis=-1)
     supported = ops.cast(1 + rank * descending > sums, scores.dtype)  # a run of ones, k(z) of them
     count = ops.sum(supported, axis=-1, keepdims=True)

@@ -1,10 +1,13 @@
 """Turns pairs of texts into arrays of token ids."""
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
 from zoo.text.tokenizer import Tokenizer
+
+_LOG = logging.getLogger("zoo")
 
 
 def pad(rows: Sequence[Sequence[int]], length: int, *, pad_id: int) -> np.ndarray:
@@ -30,6 +33,12 @@ def encode_pairs(
     """
     sources = tokenizer.encode([source for source, _ in pairs])
     targets = tokenizer.encode([target for _, target in pairs])
+    for name, rows, room in (
+        ("sources", sources, source_length),
+        ("targets", targets, target_length - 1),  # and the end token
+    ):
+        if cut := sum(len(row) > room for row in rows):
+            _LOG.warning("%d of %d %s have over %d tokens and are cut.", cut, len(rows), name, room)
     inputs = [[tokenizer.start_id, *target] for target in targets]
     outputs = [[*target, tokenizer.end_id] for target in targets]
     return {

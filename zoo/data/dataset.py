@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zoo import paths
 from zoo.config import DataConfig, require_choice, unknown_name
-from zoo.errors import ZooError
+from zoo.errors import ZooError, missing_extra
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,10 @@ class Dataset:
             ZooError: If there is no such split, or a line is not UTF-8 or not two columns.
         """
         self.require_split(split)
-        return read_pairs(self.files[split])
+        pairs = read_pairs(self.files[split])
+        if not pairs:
+            raise ZooError(f"Expected pairs in {self.files[split]}. It is empty.")
+        return pairs
 
     def require_split(self, split: str) -> None:
         """Raises ZooError if there is no such split."""
@@ -59,7 +62,13 @@ def open_dataset(config: DataConfig, *, data_dir: Path | None = None) -> Dataset
     manifest = read_manifest(config.name)
     if data_dir is None and os.environ.get("ZOO_DATA"):
         data_dir = Path(os.environ["ZOO_DATA"])
+    whole = config.rows in (None, manifest["rows"])
     if data_dir is not None:
+        if not whole:
+            raise ZooError(
+                f"data.rows={config.rows} is for the recipe of {config.name!r}; files that are "
+                "given are taken whole: --set data.rows=null"
+            )
         folder = data_dir / config.name
         if not folder.is_dir():
             raise ZooError(f"Expected the data set {config.name!r} at {folder}. Nothing is there.")
@@ -71,7 +80,7 @@ def open_dataset(config: DataConfig, *, data_dir: Path | None = None) -> Dataset
     for split, path in files.items():
         if not path.is_file():
             raise ZooError(f"Expected the {split} split of {config.name!r} at {path}.")
-        if config.rows in (None, manifest["rows"]):
+        if whole:
             _check_sha256(path, manifest["splits"][split]["sha256"])
     return Dataset(manifest, files)
 
@@ -112,8 +121,14 @@ def _made_by_recipe(manifest: dict, rows: int | None) -> Path:
             command, capture_output=True, text=True
         )  # its own imports, its own exit
         if done.returncode:
-            reason = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise ZooError(f"The recipe of {name!r} failed: {reason[0]}")
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            if reason.startswith("ModuleNotFoundError"):
+                module = reason.split("'")[1]
+                raise missing_extra(module, extra="train", purpose=f"Making the data set {name!r}")
+            raise ZooError(f"The recipe of {name!r} failed: {reason}")
+        if rows == manifest["rows"]:
+            for facts in manifest["splits"].values():
+                _check_sha256(partial / facts["file"], facts["sha256"])
     return folder
 
 

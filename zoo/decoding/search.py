@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
 # Log probabilities of what must not be chosen. Finite, so that sums and products of them stay
@@ -31,6 +32,7 @@ def search(
     finished,
     beam_size: int = 1,
     length_penalty: float = 0.0,
+    forbidden: Sequence[int] = (),
     constants: Sequence[str] = (),
     alignment_like=None,
 ) -> Hypotheses:
@@ -54,6 +56,7 @@ def search(
         finished: `(B,)` boolean, True for rows to leave empty from the start.
         beam_size: K, from 1 to V.
         length_penalty: 0 ranks by log probability alone; more favors longer outputs.
+        forbidden: Tokens that no output holds, as padding and the start token.
         constants: Names of the state's entries that steps only read. All beams of a row share
             them, so that they are never reordered.
         alignment_like: A tensor of the shape and dtype that `step` returns for `B` rows as
@@ -93,7 +96,9 @@ def search(
         return ops.any(ops.logical_not(values[names.index("finished")]))
 
     def advance(*values):
-        new = _advance(dict(zip(names, values, strict=True)), step, fixed, end_id, length_penalty)
+        new = _advance(
+            dict(zip(names, values, strict=True)), step, fixed, end_id, forbidden, length_penalty
+        )
         return tuple(new[name] for name in names)
 
     values = ops.while_loop(
@@ -113,7 +118,14 @@ def search(
     )
 
 
-def _advance(loop: dict, step: Callable, fixed: dict, end_id: int, length_penalty: float) -> dict:
+def _advance(
+    loop: dict,
+    step: Callable,
+    fixed: dict,
+    end_id: int,
+    forbidden: Sequence[int],
+    length_penalty: float,
+) -> dict:
     """Returns the loop's variables after one more token."""
     beam_size = loop["log_probs"].shape[1]
     position, finished = loop["position"], loop["finished"]
@@ -122,6 +134,9 @@ def _advance(loop: dict, step: Callable, fixed: dict, end_id: int, length_penalt
 
     # A finished hypothesis has one continuation, the end token, at no cost.
     step_log_probs = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)  # (N, V)
+    if forbidden:
+        allowed = np.isin(np.arange(vocab_size), forbidden, invert=True)
+        step_log_probs = ops.where(allowed, step_log_probs, _FORBIDDEN)
     is_end = ops.equal(ops.arange(vocab_size), end_id)
     repeat_end = ops.where(is_end, 0.0, _FORBIDDEN)
     step_log_probs = ops.where(finished[:, None], repeat_end, step_log_probs)

@@ -29,7 +29,7 @@ def card(manifest: dict) -> str:
         sections += [
             "## A failure",
             f"`{failure['input']}` should give `{failure['expected']}` and gives "
-            f"`{failure['output']}`: its form was not in the training data.",
+            f"`{failure['output']}`: {failure['reason']}.",
         ]
     sections += ["## Facts", _facts(manifest), "## Use", _use(manifest)]
     return "\n\n".join(sections) + "\n"
@@ -68,8 +68,11 @@ def _facts(manifest: dict) -> str:
             f"{_QUANTIZATION[litert['quantize']]}; beam sizes 1 and {litert['beam_size']}; "
             f"signatures {', '.join(f'`{name}`' for name in sorted(litert['signatures']))}"
         )
-        agreement = litert["golden_agreement"]["generate"]
-        rows["same tokens as Keras"] = f"{agreement:.1%} of the data set's sample"
+        agreement = litert["golden_agreement"]
+        rows["same tokens as Keras"] = (
+            f"greedy {agreement['generate']:.1%}, every hypothesis of a beam "
+            f"{agreement['generate_beam']:.1%} of the data set's sample"
+        )
     if saved := manifest.get("saved_model"):
         tokens = "token ids" if saved["ids_only"] else "strings"
         rows["SavedModel"] = f"{tokens} in and out; beam size {saved['beam_size']}"

@@ -25,7 +25,11 @@ def golden_outputs(
     """
     sources = tokenizer.encode([source for source, _ in sample_pairs(dataset)] + [""])
     source = pad(sources, task.max_source_length, pad_id=tokenizer.pad_id)
-    engine = KerasEngine(task.model, task.signatures(beam_size=beam_size))
+    engine = KerasEngine(
+        task.model,
+        task.signatures(beam_size=beam_size),
+        max_source_length=task.max_source_length,
+    )
     return {"source": source, **engine.run("generate", source=source)}
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
+from zoo.errors import ZooError
 from zoo.signature import Signature
 
 
@@ -13,9 +15,17 @@ class Graph:
 
     Args:
         model: A Keras model on the TensorFlow backend; its variables are saved with the functions.
+
+    Raises:
+        ZooError: If Keras was started with another backend.
     """
 
     def __init__(self, model):
+        if keras.backend.backend() != "tensorflow":
+            raise ZooError(
+                "Exporting needs Keras on TensorFlow. "
+                f"Received: KERAS_BACKEND={keras.backend.backend()}."
+            )
         # What is saved: the variables, and what a caller sets on it. Not the functions, which would
         # each be traced and stored a second time beside their signatures.
         self.root = tf.Module()

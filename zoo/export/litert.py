@@ -6,11 +6,11 @@ The file's signatures:
     generate_beam   beam search of one size, the whole loop in one call
     start, step     for callers with a loop of their own
 
-A beam inside the graph, and not a loop over `step` in Python: on the date model a beam of 4 in the
-graph takes 1.4 times as long as greedy decoding, while one step after another takes 1.1 times as
-long for a single hypothesis already, so 4 times that for a beam. The size is fixed at export
-because shapes that vary inside a loop keep XNNPACK away. Signatures share the weights: each costs
-20 to 40 kB.
+A beam inside the graph, and not a loop over `step` in Python: on the date model (int8, two CPU
+cores, ai-edge-litert 2.3) greedy decoding took 0.52 ms, a beam of 4 in the graph 0.79 ms, and the
+loop in Python 0.64 ms for a single hypothesis already, so about four times that for a beam. The
+size is fixed at export because shapes that vary inside a loop keep XNNPACK away. Signatures share
+the weights.
 """
 
 import dataclasses
@@ -53,8 +53,8 @@ def export_litert(
         The folder as an artefact.
 
     Raises:
-        ZooError: If an argument is wrong, the target is not new, or the file does not answer as
-            Keras does.
+        ZooError: If an argument is wrong, the target is not new, or the file, its weights as they
+            are, does not answer as Keras does. How often a quantized one does is in its manifest.
     """
     require_choice("quantization", quantize, get_args(Quantization))
     preset = models.trained_preset(source.manifest)
@@ -75,7 +75,7 @@ def export_litert(
             agreement[signature] = replay(
                 golden, engine, signature=signature, exact=quantize == "none"
             )
-            if size == 1 or beam_size == 1:
+            if signature == "generate":
                 save_golden(golden, folder / layout.GOLDEN)
         manifest = carried_facts(source.manifest, runtime="litert")
         manifest["litert"] = {

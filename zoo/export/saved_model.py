@@ -70,7 +70,7 @@ def export_saved_model(
         open_sizes = dict.fromkeys(task.static_sizes)
         generate, *others = signatures
         function = _guarded(
-            _compiled(generate.function) if xla else generate.function,
+            _compiled(generate.function, task.max_source_length) if xla else generate.function,
             vocab_size=tokenizer.vocab_size,
             max_source_length=task.max_source_length,
         )
@@ -143,15 +143,18 @@ def _guarded(generate, *, vocab_size: int, max_source_length: int):
     return guarded
 
 
-def _compiled(generate):
+def _compiled(generate, max_source_length: int):
     """Returns `generate` compiled by XLA, at the next larger of a few shapes."""
     compiled = tf.function(lambda source: generate(source=source), jit_compile=True)
 
     def at_few_shapes(source):
         rows, length = tf.shape(source)[0], tf.shape(source)[1]
-        more_length = -(-length // _XLA_LENGTH_STEP) * _XLA_LENGTH_STEP - length
+        multiple = -(-length // _XLA_LENGTH_STEP) * _XLA_LENGTH_STEP
         return _padded(
-            compiled, source, more_rows=_batch_size(rows) - rows, more_length=more_length
+            compiled,
+            source,
+            more_rows=_batch_size(rows) - rows,
+            more_length=tf.minimum(multiple, max_source_length) - length,
         )
 
     return at_few_shapes

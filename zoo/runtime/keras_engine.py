@@ -16,11 +16,15 @@ class KerasEngine:
     Args:
         model: The model whose weights the signatures use.
         signatures: What to run; see `zoo.signature`.
+        max_source_length: The most source tokens that the model reads.
     """
 
     batch_size = 256
 
-    def __init__(self, model: keras.Model, signatures: Sequence[Signature]):
+    def __init__(
+        self, model: keras.Model, signatures: Sequence[Signature], *, max_source_length: int
+    ):
+        self._max_source_length = max_source_length
         self._functions = {signature.name: _Function(model, signature) for signature in signatures}
 
     def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -30,7 +34,8 @@ class KerasEngine:
 
     def source_length(self, longest: int) -> int:
         """Returns the length to which sources of up to `longest` tokens are padded."""
-        return -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP
+        multiple = -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP
+        return min(multiple, self._max_source_length)
 
 
 class _Function(keras.Model):

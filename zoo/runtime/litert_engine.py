@@ -58,10 +58,6 @@ class LiteRTEngine:
             for name, runner in self._runners.items()
         }
 
-    def operators(self) -> set[str]:
-        """Returns the names of the operators in the file's main graph."""
-        return {operator["op_name"] for operator in self._interpreter._get_ops_details()}
-
 
 def _specs(details: dict) -> dict:
     return {

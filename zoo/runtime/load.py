@@ -119,7 +119,11 @@ def _keras(artefact: Artefact, beam_size: int) -> TextModel:
         from zoo.runtime.keras_engine import KerasEngine
     task = restore_task(artefact)
     return TextModel(
-        KerasEngine(task.model, task.signatures(beam_size=beam_size)),
+        KerasEngine(
+            task.model,
+            task.signatures(beam_size=beam_size),
+            max_source_length=task.max_source_length,
+        ),
         _tokenizer(artefact),
         max_source_length=task.max_source_length,
     )
@@ -134,5 +138,7 @@ def _needs(extra: str, purpose: str) -> Iterator[None]:
     """Turns a failing import into the error that says what to install."""
     try:
         yield
+    except ValueError as error:  # Keras, of a KERAS_BACKEND that it does not know
+        raise ZooError(f"{purpose} cannot start: {error}") from error
     except ImportError as error:
         raise missing_extra(error.name or str(error), extra=extra, purpose=purpose) from error

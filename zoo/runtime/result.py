@@ -13,7 +13,7 @@ class Result:
     score: float  # log probability in nats, after the length penalty
     tokens: tuple[str, ...]  # the output's pieces, without the end token; a blank is `▁`
     source_tokens: tuple[str, ...]  # the input's pieces, as far as the model read them
-    # `(len(tokens), len(source_tokens))`: weights over the source, rows sum to 1; or None.
+    # `(len(tokens), len(source_tokens))`: weights over the source, or None.
     alignment: np.ndarray | None
 
     def as_dict(self) -> dict:

@@ -1,6 +1,7 @@
 """The training loop: Keras's `fit` with a report, a checkpoint and a sample after each epoch."""
 
 import importlib.util
+import sys
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from zoo.config import TrainConfig
 from zoo.data.feed import ShuffledBatches
+from zoo.errors import ZooError
 from zoo.training.run_folder import RunFolder
 
 
@@ -41,7 +43,10 @@ def fit(
     )
     model.optimizer.build(model.trainable_variables)
     if run.checkpoint is not None:
-        model.load_weights(run.checkpoint)  # with the optimizer's variables
+        try:
+            model.load_weights(run.checkpoint)  # with the optimizer's variables
+        except (OSError, ValueError) as error:
+            raise ZooError(f"The checkpoint {run.checkpoint} is damaged: {error}") from error
     batches = ShuffledBatches(
         inputs,
         targets,
@@ -68,7 +73,7 @@ def fit(
         # resumed training finds in another state.
         shuffle=False,
         callbacks=callbacks,
-        verbose=1,
+        verbose=1 if sys.stdout.isatty() else 2,  # a log has no use for a moving bar
     )
 
 

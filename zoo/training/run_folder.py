@@ -19,7 +19,7 @@ from pathlib import Path
 import keras
 
 from zoo import layout, paths, weights
-from zoo.config import Preset
+from zoo.config import Preset, from_dict
 from zoo.errors import ZooError
 from zoo.export import artefact
 
@@ -44,7 +44,8 @@ class RunFolder:
         self.folder = folder
         self.logs = folder / "logs"
         self._checkpoints = folder / "checkpoints"
-        if not resume:
+        # What resumes without a checkpoint was stopped before its first; anything else is not ours.
+        if not (resume and self._checkpoints.is_dir()):
             paths.require_new_folder(folder)
         self.report = {
             "preset": preset.name,
@@ -53,7 +54,7 @@ class RunFolder:
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "seed": preset.train.seed,
             "backend": keras.backend.backend(),
-            "device": _device(),
+            "device": device(),
             "python": platform.python_version(),
             "versions": _versions(),
             "epochs": [],
@@ -119,14 +120,25 @@ class RunFolder:
 
     def _take_over(self, preset: Preset) -> None:
         """Goes on with the report of the training that the checkpoint belongs to."""
-        earlier = json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
-        for part in ("name", "model", "data"):
-            before, now = earlier["configuration"][part], self.report["configuration"][part]
-            if before != now:
-                raise ZooError(f"{self.folder} holds a training with another {part}: {before}.")
-        epoch = int(self.checkpoint.name.removeprefix("epoch-").removesuffix(".weights.h5"))
-        self.report["epochs"] = earlier["epochs"][:epoch]
-        self.report["started"] = earlier["started"]
+        path = self.folder / "report.json"
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+            # As a preset: a field that came later stands at its default in an older report.
+            before = from_dict(
+                type(preset), {**earlier["configuration"], "card": None}
+            ).configuration()
+            for part in ("name", "model", "train", "data"):
+                if _lasting(before[part]) != _lasting(self.report["configuration"][part]):
+                    raise ZooError(
+                        f"{self.folder} holds a training with another {part}: {before[part]}."
+                    )
+            self.report["epochs"] = earlier["epochs"][: self._checkpoint_epoch()]
+            self.report["started"] = earlier["started"]
+        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ZooError(f"{path} is damaged, so that its training cannot resume.") from error
+
+    def _checkpoint_epoch(self) -> int:
+        return int(self.checkpoint.name.removeprefix("epoch-").removesuffix(".weights.h5"))
 
 
 def _versions() -> dict[str, str]:
@@ -139,14 +151,26 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _device() -> str:
-    """Returns what the training runs on, in words."""
+def _lasting(configuration):
+    """Returns what of a configuration a resumed training may not change: all but how long."""
+    if not isinstance(configuration, dict):
+        return configuration
+    return {name: value for name, value in configuration.items() if name not in ("epochs", "steps")}
+
+
+def device() -> str:
+    """Returns what this process computes on, in words."""
     if keras.backend.backend() == "jax":
         import jax
 
         device = jax.devices()[0]
         if device.platform != "cpu":
             return device.device_kind
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            return tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -60,11 +60,12 @@ PRESET_TYPE = Seq2SeqPreset
 
 # Chapter 8 of "Deep Learning from Scratch 2": one LSTM layer of 256 units on 16-dimensional
 # characters, the source reversed; Adam at 1e-3, batches of 128, gradient clipped at 5, 10 epochs.
-# Deviation: padding is masked, so that a batch mate's length changes nothing.
+# Deviations: padding is masked, so that a batch mate's length changes nothing; weights start as
+# Keras starts them (Glorot, orthogonal, a forget bias of 1), not from N(0, 1/sqrt(fan in)).
 _DATES = Seq2SeqConfig(
     vocab_size=62,  # 58 characters and 4 special tokens
     max_source_length=32,  # the longest date has 29 characters
-    max_target_length=12,  # ten characters and the end token
+    max_target_length=12,  # ten characters, the end token, and one to spare
     reverse_source=True,
 )
 
@@ -72,12 +73,12 @@ _DATES = Seq2SeqConfig(
 _LIMITS = "US date formats, 1970 to 2018, in the four styles that it was trained on."
 
 
-def _dates(context: str, summary: str, card: Card) -> Seq2SeqPreset:
+def _dates(context: str, summary: str, paper: str, card: Card) -> Seq2SeqPreset:
     return Seq2SeqPreset(
         name=f"seq2seq_{context}_dates",
         family="seq2seq",
         summary=summary,
-        paper="Luong, Pham and Manning, 2015 (arXiv:1508.04025), global attention, dot score",
+        paper=paper,
         model=replace(_DATES, context=context),
         data=DataConfig(name="dates"),
         card=card,
@@ -113,32 +114,38 @@ PRESETS = (
     _dates(
         "plain",
         "Dates to YYYY-MM-DD; the decoder knows the encoder's last state only.",
+        "Sutskever, Vinyals and Le, 2014 (arXiv:1409.3215)",
         Card(
             use="To see what a fixed-size summary of the source can and cannot carry.",
             limits=_LIMITS,
-            hard_input="27 September 1994",
+            hard_input="Tuesday, September 27, 1994",
             hard_input_expected="1994-09-27",
+            hard_input_reason="one state, read once, holds too little of a date",
         ),
     ),
     _dates(
         "peeky",
         "Dates to YYYY-MM-DD; the decoder reads the encoder's last state at every step.",
+        "Cho et al., 2014 (arXiv:1406.1078)",
         Card(
             use="To compare with plain and attention: the same summary, never out of sight.",
             limits=_LIMITS,
             hard_input="27 September 1994",
             hard_input_expected="1994-09-27",
+            hard_input_reason="no training date has its day before its month",
         ),
     ),
     _dates(
         "attention",
         "Dates to YYYY-MM-DD; the decoder attends to all of the source.",
+        "Luong, Pham and Manning, 2015 (arXiv:1508.04025), global attention, dot score",
         Card(
             use="To read US dates, and to see attention at work: each output character points at"
             " the characters that it was read from.",
             limits=_LIMITS,
             hard_input="27 September 1994",
             hard_input_expected="1994-09-27",
+            hard_input_reason="no training date has its day before its month",
         ),
     ),
 )

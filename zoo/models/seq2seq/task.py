@@ -77,6 +77,7 @@ class Task:
             finished=ops.logical_not(ops.any(is_token, axis=1)),
             beam_size=beam_size,
             length_penalty=self.decode.length_penalty,
+            forbidden=(PAD_ID, START_ID),
             constants=self.constants,
             alignment_like=ops.cast(is_token, "float32") if self.has_alignment else None,
         )

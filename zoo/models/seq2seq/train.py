@@ -2,7 +2,8 @@
 
     python -m zoo.models.seq2seq.train --preset seq2seq_attention_dates
 
-The published date models take ten epochs; `README.md` beside this file has their curves.
+The published date models take ten epochs, about eight minutes on two CPU cores; `README.md` beside
+this file has their curves, and their cards have their scores.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def train(
     from zoo import layout, paths
     from zoo.data.batches import encode_pairs
     from zoo.data.dataset import open_dataset
-    from zoo.evaluation.exact_match import exact_match
+    from zoo.evaluation.evaluate import METRICS
     from zoo.models.seq2seq.task import Task
     from zoo.runtime.keras_engine import KerasEngine
     from zoo.runtime.text_model import TextModel
@@ -50,15 +51,18 @@ def train(
 
     task = Task.from_preset(preset)
     translate = TextModel(
-        KerasEngine(task.model, task.signatures()),
+        KerasEngine(
+            task.model, task.signatures(), max_source_length=preset.model.max_source_length
+        ),
         tokenizer,
         max_source_length=preset.model.max_source_length,
     )
     sources, references = zip(*test_pairs, strict=True)
+    metric = dataset.manifest["metric"]
 
     def evaluate() -> dict[str, float]:
         predictions = [result.text for result in translate(sources)]
-        return {"exact_match": exact_match(predictions, references)}
+        return {metric: METRICS[metric](predictions, references)}
 
     def sample() -> str:
         results = translate(sources[:4])
@@ -86,6 +90,7 @@ def train(
         sample=sample,
     )
     run.finish(task, preset)
+    print(output)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
