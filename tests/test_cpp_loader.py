@@ -104,11 +104,11 @@ def texts_of(artefact: Artefact, rows: int) -> list[str]:
 
 
 def sources_of(artefact: Artefact, rows: int) -> np.ndarray:
-    """Returns the ids of the same texts, the too long one cut, the longest padded by two."""
+    """Returns the ids of the same texts, the too long one cut, padded where there is room."""
     ids = Tokenizer(artefact.read(layout.TOKENIZER)).encode(texts_of(artefact, rows))
     limit = artefact.manifest["configuration"]["model"]["max_source_length"]
     cut = [row[:limit] for row in ids]
-    return pad(cut, max(map(len, cut)) + 2, pad_id=Tokenizer.pad_id)
+    return pad(cut, min(max(map(len, cut)) + 2, limit), pad_id=Tokenizer.pad_id)
 
 
 def operators(folder: Path) -> set[str]:

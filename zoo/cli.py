@@ -84,6 +84,7 @@ def pull(name: str, to: Path | None):
 @_runtime
 @_beam_size
 @_as_json
+@console.native_notices_muted()
 def run(
     name: str, text: tuple[str, ...], file: Path | None, runtime: str, beam_size: int, as_json: bool
 ):
@@ -93,7 +94,7 @@ def run(
     """
     if text and file:
         raise click.UsageError("Give either TEXT or --file, not both.")
-    model = _loaded(registry.resolve(name), runtime, beam_size)
+    model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
     with _lines(text, file) as lines:
         first = 1
         # As many as the engine takes at once: memory stays constant, and a line that comes alone by
@@ -113,6 +114,7 @@ def run(
     "--output", type=click.Path(path_type=Path), required=True, help="Picture: .png, .svg or .pdf."
 )
 @_runtime
+@console.native_notices_muted()
 def attend(name: str, text: str, output: Path, runtime: str):
     """Draw where the model NAME looks in TEXT while it writes its answer."""
     try:
@@ -120,7 +122,7 @@ def attend(name: str, text: str, output: Path, runtime: str):
     except ImportError as error:
         raise missing_extra(error.name, extra="plot", purpose="Drawing") from error
 
-    [result] = _loaded(registry.resolve(name), runtime)([_utf8(text, "TEXT")])
+    [result] = load(registry.resolve(name), runtime=runtime)([_utf8(text, "TEXT")])
     save_alignment(result, output)
 
 
@@ -131,6 +133,7 @@ def attend(name: str, text: str, output: Path, runtime: str):
 @_runtime
 @_beam_size
 @_as_json
+@console.native_notices_muted()
 def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: int, as_json: bool):
     """Measure the model NAME on a split of the data set that it was trained on."""
     from zoo import evaluation
@@ -139,7 +142,7 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
     artefact = registry.resolve(name)
     dataset = open_dataset(models.trained_preset(artefact.manifest).data, data_dir=data)
     dataset.require_split(split)
-    model = _loaded(artefact, runtime, beam_size)
+    model = load(artefact, runtime=runtime, beam_size=beam_size)
     scores = {"model": name, "runtime": runtime, **evaluation.evaluate(model, dataset, split=split)}
     if as_json:
         _print_json(scores)
@@ -162,6 +165,7 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
 @click.option("--beam-size", type=int, help="saved_model: 1 by default. litert: of generate_beam.")
 @click.option("--ids-only", is_flag=True, help="saved_model: token ids in and out, core operators.")
 @click.option("--xla", is_flag=True, help="saved_model: compile the loop.")
+@console.native_notices_muted()
 def export(
     name: str,
     format_: str,
@@ -185,22 +189,21 @@ def export(
     source = registry.resolve(name)
     target = (to or Path(format_)) / source.name / str(source.version)
     paths.require_new_folder(target)  # before the seconds that TensorFlow takes to start
-    with console.native_notices_muted():
-        try:
-            if format_ == "litert":
-                from zoo.export.litert import export_litert
+    try:
+        if format_ == "litert":
+            from zoo.export.litert import export_litert
 
-                exported = export_litert(
-                    source, target, quantize=quantize or "int8", beam_size=beam_size
-                )
-            else:
-                from zoo.export.saved_model import export_saved_model
+            exported = export_litert(
+                source, target, quantize=quantize or "int8", beam_size=beam_size
+            )
+        else:
+            from zoo.export.saved_model import export_saved_model
 
-                exported = export_saved_model(
-                    source, target, beam_size=beam_size or 1, ids_only=ids_only, xla=xla
-                )
-        except ImportError as error:
-            raise missing_extra(error.name, extra="train", purpose="Exporting") from error
+            exported = export_saved_model(
+                source, target, beam_size=beam_size or 1, ids_only=ids_only, xla=xla
+            )
+    except ImportError as error:
+        raise missing_extra(error.name, extra="train", purpose="Exporting") from error
     click.echo(exported.folder)
 
 
@@ -208,22 +211,17 @@ def export(
 @click.argument("name")
 @click.option("--calls", type=int, default=200, show_default=True, help="How many to time.")
 @_as_json
+@console.native_notices_muted()
 def benchmark(name: str, calls: int, as_json: bool):
     """Time the model NAME on every runtime that is installed, one text a call."""
     from zoo.runtime.benchmark import benchmark, table
 
     artefact = registry.resolve(name)
-    with console.native_notices_muted():
-        rows = benchmark(artefact, calls=calls)
+    rows = benchmark(artefact, calls=calls)
     if as_json:
         _print_json(rows)
     else:
         click.echo(table(rows))
-
-
-def _loaded(artefact: registry.Artefact, runtime: str, beam_size: int = 1):
-    with console.native_notices_muted():
-        return load(artefact, runtime=runtime, beam_size=beam_size)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from zoo.errors import ZooError
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
     """Runs `command` and exits on failure; `arguments` are the process's own where None."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, force=True)
+    logging.basicConfig(format="%(message)s", handlers=[_ToStandardError()], force=True)
     # What asyncio says of a connection to a registry that Ctrl-C left open.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices of how it was built
@@ -50,23 +50,38 @@ def one_line(text: str) -> str:
 def native_notices_muted() -> Iterator[None]:
     """Holds back what native libraries write to standard error; shown if a defect comes out.
 
-    TensorFlow and LiteRT announce how they were built on every start (tensorflow 2.21,
-    ai-edge-litert 2.3), past every setting of theirs.
+    TensorFlow and LiteRT announce how they were built, at the start and some only later, past every
+    setting of theirs (tensorflow 2.21, ai-edge-litert 2.3). `sys.stderr` stays what it was.
     """
+    if sys.stderr is None:  # closed by the caller: nothing to hold back
+        yield
+        return
     sys.stderr.flush()
-    original = os.dup(2)
-    try:
-        with tempfile.TemporaryFile() as held:
-            os.dup2(held.fileno(), 2)
-            try:
-                yield
-            except (ZooError, KeyboardInterrupt):
-                raise
-            except BaseException:
-                held.seek(0)
-                os.write(original, held.read())
-                raise
-            finally:
-                os.dup2(original, 2)
-    finally:
-        os.close(original)
+    with (
+        os.fdopen(os.dup(2), "w", buffering=1) as ours,
+        contextlib.redirect_stderr(ours),
+        tempfile.TemporaryFile() as held,
+    ):
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except (ZooError, click.ClickException, KeyboardInterrupt):
+            raise
+        except BaseException:
+            held.seek(0)
+            os.write(ours.fileno(), held.read())
+            raise
+        finally:
+            os.dup2(ours.fileno(), 2)
+
+
+class _ToStandardError(logging.StreamHandler):
+    """Writes to what `sys.stderr` is when a message comes, not when the handler was made."""
+
+    @property
+    def stream(self):
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value):
+        pass
