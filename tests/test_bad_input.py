@@ -1,5 +1,6 @@
 """Whatever is wrong with the input, one line says so, and nothing is left behind."""
 
+import dataclasses
 import hashlib
 import json
 import resource
@@ -162,11 +163,12 @@ def test_lines_that_are_not_utf8_are_refused_by_number(zoo, tmp_path, content, w
     file.write_bytes(content)
     number = content.count(b"\n") + (not content.endswith(b"\n"))
     if way == "stdin":
-        done = zoo("run", NAME, stdin=content)
-        done.refused(f"Expected UTF-8. Line {number} of standard input is not.")
+        done, name = zoo("run", NAME, stdin=content), "standard input"
     else:
-        done = zoo("run", NAME, "--file", file)
-        done.refused(f"Expected UTF-8. Line {number} of {file} is not.")
+        done, name = zoo("run", NAME, "--file", file), file
+    # The lines before were answered as they came.
+    assert done.stdout.count("\n") == number - 1
+    dataclasses.replace(done, stdout="").refused(f"Expected UTF-8. Line {number} of {name} is not.")
 
 
 @pytest.mark.parametrize("first", ["run", "attend"])

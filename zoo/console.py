@@ -65,8 +65,8 @@ def native_notices_muted() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except (ZooError, click.ClickException, KeyboardInterrupt):
-            raise
+        except (ZooError, OSError, click.ClickException, KeyboardInterrupt):
+            raise  # what the user or the system did
         except BaseException:
             held.seek(0)
             os.write(ours.fileno(), held.read())

@@ -64,11 +64,6 @@ def open_dataset(config: DataConfig, *, data_dir: Path | None = None) -> Dataset
         data_dir = Path(os.environ["ZOO_DATA"])
     whole = config.rows in (None, manifest["rows"])
     if data_dir is not None:
-        if not whole:
-            raise ZooError(
-                f"data.rows={config.rows} is for the recipe of {config.name!r}; files that are "
-                "given are taken whole: --set data.rows=null"
-            )
         folder = data_dir / config.name
         if not folder.is_dir():
             raise ZooError(f"Expected the data set {config.name!r} at {folder}. Nothing is there.")
@@ -82,7 +77,12 @@ def open_dataset(config: DataConfig, *, data_dir: Path | None = None) -> Dataset
             raise ZooError(f"Expected the {split} split of {config.name!r} at {path}.")
         if whole:
             _check_sha256(path, manifest["splits"][split]["sha256"])
-    return Dataset(manifest, files)
+    dataset = Dataset(manifest, files)
+    if data_dir is not None and not whole:
+        rows = sum(len(dataset.pairs(split)) for split in files)
+        if rows != config.rows:
+            raise ZooError(f"Expected data.rows={config.rows} pairs in {folder}. Received: {rows}.")
+    return dataset
 
 
 def sample_pairs(name: str) -> list[tuple[str, str]]:
