@@ -17,7 +17,7 @@ def trained_task(trained):
 def _logits(task, source, tokens):
     """The forward pass's logits `(B, T, V)` for outputs `(B, T)`."""
     inputs = np.concatenate([np.full((len(tokens), 1), START_ID), tokens[:, :-1]], axis=1)
-    return np.asarray(task.model({"source": source, "target_inputs": inputs.astype("int32")}))
+    return np.array(task.model({"source": source, "target_inputs": inputs.astype("int32")}))
 
 
 @pytest.mark.parametrize("name", TINY)
