@@ -12,10 +12,10 @@ import zoo
 from zoo import models, registry
 from zoo.data.batches import encode_pairs
 from zoo.data.dataset import sample_pairs
-from zoo.text.tokenizer import Tokenizer, train_character_tokenizer
+from zoo.text.tokenizer import Tokenizer, train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
-TINY = [name for name, preset in models.presets().items() if preset.is_tiny]
+TINY = [name for name, preset in models.presets().items() if preset.for_tests]
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
 
 
@@ -29,18 +29,17 @@ def task(name: str):
 def tokenizer(name: str) -> Tokenizer:
     """Returns a tokenizer of as many pieces as the preset's model has."""
     preset = models.preset(name)
-    characters = [text for pair in sample_pairs(preset.data.name) for text in pair]
+    characters = [text for pair in sample_pairs(preset.data) for text in pair]
     alphabet = "ABCDEFGHIJLMNOPRSTUVWYabcdefghijlmnoprstuvwy"  # a sample may lack a letter
-    made = train_character_tokenizer([*characters, alphabet])
-    made.require_vocab_size(preset.model.vocab_size)
-    return made
+    texts = [*characters, alphabet]
+    return train_tokenizer(texts, kind="char", vocab_size=preset.model.vocab_size)
 
 
 def batch(name: str, rows: int = 6) -> dict[str, np.ndarray]:
     """Returns `source`, `target_inputs` and `target_outputs` of the first pairs of the sample."""
     preset = models.preset(name)
     return encode_pairs(
-        sample_pairs(preset.data.name)[:rows],
+        sample_pairs(preset.data)[:rows],
         tokenizer(name),
         source_length=preset.model.max_source_length,
         target_length=preset.model.max_target_length,

@@ -174,7 +174,7 @@ def serve():
 def tiny_run(tmp_path_factory):
     """Returns the folder of a training of four steps, by the train script."""
     folder = tmp_path_factory.mktemp("tiny") / "run"
-    command = [sys.executable, "-m", "zoo.models.seq2seq.train", "--preset", "seq2seq_tiny"]
+    command = [sys.executable, "-m", "zoo.models.seq2seq.train", "--preset", "seq2seq_test"]
     subprocess.run(
         [*command, "--output", folder, "--set", "train.steps=4"], check=True, capture_output=True
     )

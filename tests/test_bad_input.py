@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from conftest import NAME, Done
 
-from zoo.data.dataset import read_pairs
+from zoo.data.dataset import read_rows
 from zoo.errors import ZooError
 from zoo.export.artefact import write_json, write_manifest
 from zoo.layout import INDEX, MANIFEST
@@ -471,13 +471,13 @@ def train_here(zoo, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset", "seq2sec_tiny"], "Unknown preset 'seq2sec_tiny'. Did you mean seq2seq_tiny"),
-        (["--preset", "seq2seq_tiny", "--set", "train.epochs"], "Expected field=value"),
-        (["--preset", "seq2seq_tiny", "--set", "train.epoch=3"], "Did you mean epochs"),
-        (["--preset", "seq2seq_tiny", "--set", "train.epochs=0"], "does not accept epochs=0"),
-        (["--preset", "seq2seq_tiny", "--set", "data.name=date"], "Unknown data set 'date'"),
-        (["--preset", "seq2seq_tiny", "--data", "none"], "Expected the data set 'dates' at none"),
-        (["--preset", "seq2seq_tiny", "--set", "model.vocab_size=9"], "model.vocab_size=62"),
+        (["--preset", "seq2sec_test"], "Unknown preset 'seq2sec_test'. Did you mean seq2seq_test"),
+        (["--preset", "seq2seq_test", "--set", "train.epochs"], "Expected field=value"),
+        (["--preset", "seq2seq_test", "--set", "train.epoch=3"], "Did you mean epochs"),
+        (["--preset", "seq2seq_test", "--set", "train.epochs=0"], "does not accept epochs=0"),
+        (["--preset", "seq2seq_test", "--set", "data.name=date"], "Unknown data set 'date'"),
+        (["--preset", "seq2seq_test", "--data", "none"], "Expected the data set 'dates' at none"),
+        (["--preset", "seq2seq_test", "--set", "model.vocab_size=9"], "model.vocab_size=62"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(train_here, arguments, message):
@@ -497,19 +497,19 @@ def test_pairs_that_are_none_are_refused_by_line(tmp_path, content, message):
     path = tmp_path / "pairs.tsv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ZooError) as error:
-        read_pairs(path)
+        list(read_rows(path, 2))
     assert message.format(path) in str(error.value)
 
 
 def test_pairs_hold_any_character_but_tabs_and_line_ends(tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_bytes("a\u2028b\x85\x1c\tc\v\fd\r\n e\rf \t".encode())
-    assert read_pairs(path) == [("a\u2028b\x85\x1c", "c\v\fd"), (" e\rf ", "")]
+    assert list(read_rows(path, 2)) == [("a\u2028b\x85\x1c", "c\v\fd"), (" e\rf ", "")]
 
 
 def test_a_file_without_a_line_has_no_pairs(tmp_path):
     (tmp_path / "pairs.tsv").write_bytes(b"")
-    assert read_pairs(tmp_path / "pairs.tsv") == []
+    assert list(read_rows(tmp_path / "pairs.tsv", 2)) == []
 
 
 def test_a_training_on_three_columns_is_refused_and_leaves_no_folder(zoo, tmp_path):
@@ -518,7 +518,7 @@ def test_a_training_on_three_columns_is_refused_and_leaves_no_folder(zoo, tmp_pa
     for split in ("train", "test"):
         (folder / f"{split}.tsv").write_text("a\tb\tc\n")
     done = zoo(
-        "--preset", "seq2seq_tiny", "--data", tmp_path / "data", "--output", "out", program=TRAIN
+        "--preset", "seq2seq_test", "--data", tmp_path / "data", "--output", "out", program=TRAIN
     )
     assert (done.status, done.left) == (1, [])
     assert "Expected 2 columns in " in done.stderr.splitlines()[-1]
@@ -527,11 +527,11 @@ def test_a_training_on_three_columns_is_refused_and_leaves_no_folder(zoo, tmp_pa
 
 def test_a_folder_in_use_is_not_trained_in(train_here, tiny_run):
     before = sorted(tiny_run.rglob("*"))
-    train_here("--preset", "seq2seq_tiny", "--output", tiny_run).refused("is not empty")
+    train_here("--preset", "seq2seq_test", "--output", tiny_run).refused("is not empty")
     assert sorted(tiny_run.rglob("*")) == before
 
 
 def test_another_training_is_not_resumed(train_here, tiny_run):
-    train_here("--preset", "seq2seq_tiny_plain", "--output", tiny_run, "--resume").refused(
-        "holds a training with another name: seq2seq_tiny."
+    train_here("--preset", "seq2seq_test_plain", "--output", tiny_run, "--resume").refused(
+        "holds a training with another name: seq2seq_test."
     )

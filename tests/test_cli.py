@@ -207,7 +207,7 @@ def test_evaluate_prints_json(zoo):
 
 def test_presets_are_listed(zoo):
     names = [line.split()[0] for line in zoo("list", "--presets").stdout.splitlines()]
-    assert "seq2seq_tiny" in names and NAME in names
+    assert "seq2seq_test" in names and NAME in names
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "-h"]])

@@ -20,7 +20,7 @@ from zoo.config import (
 )
 
 PRESETS = models.presets()
-TINY = PRESETS["seq2seq_tiny"]
+TINY = PRESETS["seq2seq_test"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -199,8 +199,8 @@ def test_a_configuration_cannot_be_changed_in_place():
 
 
 def test_close_names_are_offered():
-    message = unknown_name("preset", "seq2sec_tiny", PRESETS)
-    assert message.startswith("Unknown preset 'seq2sec_tiny'. Did you mean seq2seq_tiny")
+    message = unknown_name("preset", "seq2sec_test", PRESETS)
+    assert message.startswith("Unknown preset 'seq2sec_test'. Did you mean seq2seq_test")
 
 
 def test_all_names_are_listed_when_none_is_close():

@@ -105,9 +105,9 @@ TRAIN = ("-m", "zoo.models.seq2seq.train")
 @pytest.mark.parametrize(
     ("preset", "killed_at"),
     [
-        ("seq2seq_tiny", "Epoch 2/3"),
-        ("seq2seq_tiny_plain", "Epoch 3/3"),  # with dropout
-        pytest.param("seq2seq_tiny", "Epoch 1/3", marks=pytest.mark.slow),
+        ("seq2seq_test", "Epoch 2/3"),
+        ("seq2seq_test_plain", "Epoch 3/3"),  # with dropout
+        pytest.param("seq2seq_test", "Epoch 1/3", marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_training_is_refused_and_resumes_to_the_same_weights(zoo, preset, killed_at):
@@ -139,7 +139,7 @@ def test_a_training_killed_before_its_manifest_is_finished_by_resuming(zoo, tiny
     for file in (MANIFEST, WEIGHTS):
         (folder / file).unlink()
     monkeypatch.setenv("ZOO_CACHE", str(zoo.cache))
-    arguments = ["--preset", "seq2seq_tiny", "--set", "train.steps=4", "--resume"]
+    arguments = ["--preset", "seq2seq_test", "--set", "train.steps=4", "--resume"]
     train.main([*arguments, "--output", str(folder)])
     expected, actual = weights_in(tiny_run), weights_in(folder)
     assert [name for name in expected if not np.array_equal(actual[name], expected[name])] == []
@@ -154,7 +154,7 @@ def test_an_export_killed_at_any_moment_leaves_no_model_and_the_next_one_works(z
     seconds = time.monotonic() - started
 
     moments = random.Random(0)
-    folder = zoo.work / "out" / "seq2seq_tiny" / "1"
+    folder = zoo.work / "out" / "seq2seq_test" / "1"
     killed = 0
     for _ in range(8):
         with zoo.start(*command, "out", start_new_session=True) as process:

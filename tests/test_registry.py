@@ -125,7 +125,7 @@ def test_info_prints_the_manifest_as_json(zoo, registry):
 def test_info_shows_a_training(zoo, tiny_run):
     done = zoo("info", tiny_run)
     assert (done.status, done.stderr) == (0, "")
-    assert done.stdout.startswith("# seq2seq_tiny, version 1\n")
+    assert done.stdout.startswith("# seq2seq_test, version 1\n")
 
 
 def test_a_pulled_model_runs_without_its_server(zoo, registry, serve):

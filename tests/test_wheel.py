@@ -60,5 +60,5 @@ def test_a_registry_brings_the_others(installed):
 
 def test_training_finds_its_recipe(installed):
     module = "zoo.models.seq2seq.train"
-    done = installed("-m", module, "--preset", "seq2seq_tiny", "--set", "train.steps=1")
+    done = installed("-m", module, "--preset", "seq2seq_test", "--set", "train.steps=1")
     assert done.returncode == 0, done.stderr

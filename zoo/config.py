@@ -25,24 +25,42 @@ class ConfigError(ZooError):
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which data set a preset is trained on."""
+    """Which data set a preset is trained on, and how its text becomes tokens."""
 
     name: str
+    source: str = "source"  # the column of the data set to read: a language, where it has several
+    target: str = "target"  # the column to write
     rows: int | None = None  # pairs in all splits together; None is the whole data set
+    # The pieces of the tokenizer, which is trained on both columns: characters, or SentencePiece's.
+    tokenizer: typing.Literal["char", "unigram", "bpe"] = "char"
 
     def __post_init__(self):
-        require(self, rows=self.rows is None or self.rows >= 10)
+        require(
+            self,
+            source=self.source != self.target,
+            rows=self.rows is None or self.rows >= 10,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How a preset is trained; Adam with a constant learning rate and a clipped gradient."""
+    """How a preset is trained: Adam with a clipped gradient."""
 
     epochs: int = 10
     steps: int | None = None  # stop after this many updates, whatever `epochs` says
-    batch_size: int = 128
-    learning_rate: float = 1e-3
+    batch_size: int = 128  # pairs a batch, drawn whatever their length
+    # Positions of a batch on either side, padding counted, of pairs that are about equally long;
+    # with it, `batch_size` says nothing.
+    batch_tokens: int | None = None
+    learning_rate: float = 1e-3  # the highest of its schedule
+    # inverse_sqrt (Vaswani et al., 2017, section 5.3) has no planned end; cosine ends near 0.
+    schedule: typing.Literal["constant", "inverse_sqrt", "cosine"] = "constant"
+    warmup_steps: int = 0  # updates over which the learning rate rises from 0
+    beta_2: float = 0.999  # of Adam
+    epsilon: float = 1e-7  # of Adam
     clip_norm: float = 5.0  # of the gradient of all weights together
+    label_smoothing: float = 0.0  # probability spread over the whole vocabulary
+    average: int = 1  # the model is the mean of the weights after so many last epochs
     seed: int = 0
 
     def __post_init__(self):
@@ -51,8 +69,14 @@ class TrainConfig:
             epochs=self.epochs >= 1,
             steps=self.steps is None or self.steps >= 1,
             batch_size=self.batch_size >= 1,
+            batch_tokens=self.batch_tokens is None or self.batch_tokens >= 1,
             learning_rate=self.learning_rate > 0,
+            warmup_steps=self.warmup_steps >= (self.schedule == "inverse_sqrt"),
+            beta_2=0 <= self.beta_2 < 1,
+            epsilon=self.epsilon > 0,
             clip_norm=self.clip_norm > 0,
+            label_smoothing=0 <= self.label_smoothing < 1,
+            average=self.average >= 1,
             seed=0 <= self.seed < 2**32,  # what NumPy takes
         )
 
@@ -114,9 +138,9 @@ class Preset:
         require(self, name=NAME.fullmatch(self.name) is not None)
 
     @property
-    def is_tiny(self) -> bool:
-        """True for the presets that exist for tests only."""
-        return f"{self.family}_tiny" in self.name
+    def for_tests(self) -> bool:
+        """True for the presets that exist for tests only, and are not published."""
+        return self.card is None
 
     def configuration(self) -> dict:
         """Returns what a manifest keeps of the preset: all but the card."""

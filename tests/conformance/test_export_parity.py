@@ -8,13 +8,14 @@ import tensorflow as tf
 from cases import PUBLISHED, TINY, run_python
 
 import zoo
+from zoo.config import DataConfig
 from zoo.data.dataset import sample_pairs
 from zoo.models.restore import restore_task
 from zoo.runtime.litert_engine import LiteRTEngine
 from zoo.runtime.saved_model_engine import SavedModelEngine
 
 # A blank line, characters the tokenizer does not know, and a text that is cut.
-TEXTS = [source for source, _ in sample_pairs("dates")[:10]]
+TEXTS = [source for source, _ in sample_pairs(DataConfig(name="dates"))[:10]]
 TEXTS += ["", "  ", "9月27日", "Wednesday, " * 5, "1"]
 
 FRESH_PROCESS = """
@@ -90,7 +91,7 @@ def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, nam
 
 @pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
 def test_a_source_without_tokens_has_an_empty_output(exported, options):
-    engine = SavedModelEngine(exported("seq2seq_tiny", "saved_model", **options).folder)
+    engine = SavedModelEngine(exported("seq2seq_test", "saved_model", **options).folder)
     outputs = engine.run("generate", source=np.zeros((2, 0), "int32"))
     assert not outputs["lengths"].any()
     assert outputs["alignment"].shape[-1] == 0
@@ -106,7 +107,7 @@ def test_a_source_without_tokens_has_an_empty_output(exported, options):
 )
 @pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
 def test_a_source_that_cannot_be_read_is_refused(exported, options, source, message):
-    engine = SavedModelEngine(exported("seq2seq_tiny", "saved_model", **options).folder)
+    engine = SavedModelEngine(exported("seq2seq_test", "saved_model", **options).folder)
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         engine.run("generate", source=source.astype("int32"))
 

@@ -53,7 +53,7 @@ def test_padding_and_batch_mates_change_no_output(name, beam_size):
             )
 
 
-@pytest.mark.parametrize("name", [name for name in TINY if task(name).has_alignment])
+@pytest.mark.parametrize("name", [name for name in TINY if task(name).alignment_spec is not None])
 def test_alignment_sums_to_one_over_real_tokens(name):
     source = batch(name)["source"]
     source[2] = 0

@@ -28,7 +28,7 @@ def test_a_family_has_the_same_files_as_every_other(family):
 
 @pytest.mark.parametrize("family", models.FAMILIES)
 def test_a_family_has_a_tiny_preset(family):
-    assert f"{family}_tiny" in TINY
+    assert f"{family}_test" in TINY
 
 
 @pytest.mark.parametrize("name", models.presets())
@@ -36,7 +36,7 @@ def test_a_preset_is_named_after_its_family_and_has_its_data(name):
     preset = models.preset(name)
     assert name.startswith(preset.family)
     assert preset.data.name in manifest_names()
-    assert (preset.card is None) == preset.is_tiny
+    assert (preset.card is None) == preset.for_tests
 
 
 def test_published_are_the_presets_with_a_card():

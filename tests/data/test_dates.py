@@ -9,7 +9,7 @@ import pytest
 from cases import ROOT
 
 from zoo.config import DataConfig
-from zoo.data.dataset import open_dataset, read_manifest, read_pairs, sample_pairs
+from zoo.data.dataset import open_dataset, read_manifest, read_rows, sample_pairs
 from zoo.errors import ZooError
 
 FORMS = ("%m/%d/%y", "%b %d, %Y", "%B %d, %Y", "%A, %B %d, %Y")
@@ -37,7 +37,7 @@ def _forms(source):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_every_source_is_its_target(folder, split):
-    for source, target in read_pairs(folder / f"{split}.tsv"):
+    for source, target in read_rows(folder / f"{split}.tsv", 2):
         forms = _forms(source)
         assert forms, source
         for form, day in forms:
@@ -47,15 +47,15 @@ def test_every_source_is_its_target(folder, split):
 
 
 def test_no_tested_day_was_trained_on(folder):
-    trained = {target for _, target in read_pairs(folder / "train.tsv")}
-    tested = {target for _, target in read_pairs(folder / "test.tsv")}
+    trained = {target for _, target in read_rows(folder / "train.tsv", 2)}
+    tested = {target for _, target in read_rows(folder / "test.tsv", 2)}
     assert len(tested) > 1500
     assert not trained & tested
 
 
 @pytest.mark.parametrize(("split", "rows"), [("train", 45_000), ("test", 5_000)])
 def test_forms_and_cases_are_balanced(folder, split, rows):
-    sources = [source for source, _ in read_pairs(folder / f"{split}.tsv")]
+    sources = [source for source, _ in read_rows(folder / f"{split}.tsv", 2)]
     assert len(sources) == len(set(sources)) == rows
     short = sum("/" in source for source in sources)
     full = sum(source.count(",") == 2 for source in sources)
@@ -68,7 +68,7 @@ def test_forms_and_cases_are_balanced(folder, split, rows):
 
 
 def test_years_run_from_1970_to_2018(folder):
-    years = {target[:4] for _, target in read_pairs(folder / "train.tsv")}
+    years = {target[:4] for _, target in read_rows(folder / "train.tsv", 2)}
     assert years == {str(year) for year in range(1970, 2019)}
 
 
@@ -80,8 +80,8 @@ def test_the_recipe_gives_the_manifests_bytes(folder):
 
 
 def test_the_sample_is_of_held_out_days(folder):
-    pairs = sample_pairs("dates")
-    assert set(pairs) <= set(read_pairs(folder / "test.tsv"))
+    pairs = sample_pairs(DataConfig(name="dates"))
+    assert set(pairs) <= set(read_rows(folder / "test.tsv", 2))
     facts = read_manifest("dates")["sample"]
     content = (ROOT / "datasets" / "dates" / facts["file"]).read_bytes()
     assert len(pairs) == facts["rows"]

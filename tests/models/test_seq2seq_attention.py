@@ -30,7 +30,7 @@ variants = pytest.mark.parametrize(
 
 def _task(variant):
     keras.utils.set_random_seed(0)
-    preset = models.preset("seq2seq_tiny")
+    preset = models.preset("seq2seq_test")
     attention = AttentionConfig(**{"units": 7} | variant)
     model = dataclasses.replace(preset.model, attention=attention, num_layers=1)
     return Task.from_preset(dataclasses.replace(preset, model=model))
@@ -38,7 +38,7 @@ def _task(variant):
 
 @variants
 def test_steps_equal_the_forward_pass(variant):
-    task, arrays = _task(variant), batch("seq2seq_tiny")
+    task, arrays = _task(variant), batch("seq2seq_test")
     parallel = np.asarray(task.model({k: arrays[k] for k in ("source", "target_inputs")}))
     state = task.start(arrays["source"])
     for position in range(parallel.shape[1]):
@@ -51,7 +51,7 @@ def test_steps_equal_the_forward_pass(variant):
 
 @variants
 def test_one_batch_is_learnt_by_every_weight(variant):
-    task, arrays = _task(variant), batch("seq2seq_tiny")
+    task, arrays = _task(variant), batch("seq2seq_test")
     targets = arrays.pop("target_outputs")
     task.model.compile(
         optimizer=keras.optimizers.Adam(1e-2, global_clipnorm=5.0),
@@ -70,7 +70,7 @@ def test_one_batch_is_learnt_by_every_weight(variant):
     ids=lambda x: "-".join(map(str, x.values())),
 )
 def test_litert_has_its_operators_and_gives_its_tokens(variant, tmp_path):
-    task, source = _task(variant), batch("seq2seq_tiny", rows=4)["source"]
+    task, source = _task(variant), batch("seq2seq_test", rows=4)["source"]
     convert(task, tmp_path / "model.tflite", quantize="none", beam_size=2)
     engine = LiteRTEngine((tmp_path / "model.tflite").read_bytes())
     keras_engine = KerasEngine(
@@ -86,7 +86,7 @@ def test_litert_has_its_operators_and_gives_its_tokens(variant, tmp_path):
 def test_local_attention_looks_within_its_window():
     for window in ("local_m", "local_p"):
         task = _task({"score": "general", "window": window, "half_width": 2})
-        state = task.start(batch("seq2seq_tiny")["source"])
+        state = task.start(batch("seq2seq_test")["source"])
         tokens = np.full(6, 9, "int32")
         _, _, weights = task.step(tokens, np.array(4, "int32"), state)
         looked_at = np.asarray(weights) > 0

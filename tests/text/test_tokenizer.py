@@ -6,7 +6,7 @@ from cases import published
 from zoo import layout
 from zoo.errors import ZooError
 from zoo.text.in_graph import GraphTokenizer
-from zoo.text.tokenizer import Tokenizer, train_character_tokenizer
+from zoo.text.tokenizer import Tokenizer, train_tokenizer
 
 TEXTS = [
     "September 27, 1994",
@@ -63,12 +63,13 @@ def test_decoding_undoes_encoding(tokenizer):
 
 def test_the_same_texts_give_the_same_tokenizer():
     texts = ["b a", "c,1", "-"]
-    assert train_character_tokenizer(texts).model == train_character_tokenizer(texts).model
+    first, second = (train_tokenizer(texts, kind="char", vocab_size=11) for _ in range(2))
+    assert first.model == second.model
 
 
 def test_another_vocabulary_is_refused_with_the_setting_that_fits():
     with pytest.raises(ZooError, match="--set model.vocab_size=6"):
-        train_character_tokenizer(["ab"]).require_vocab_size(9)
+        train_tokenizer(["ab"], kind="char", vocab_size=9)
 
 
 def test_other_bytes_are_refused():

@@ -11,7 +11,8 @@ Local attention adds a window (windows.py), hard attention a selection (selectio
 
 from zoo.attention.attend import attend
 from zoo.attention.layer import Attention
-from zoo.attention.masks import padding_mask
+from zoo.attention.masks import causal_mask, padding_mask
+from zoo.attention.multi_head import CrossAttention, SelfAttention
 from zoo.attention.normalizers import masked_softmax, sparsemax, unnormalized
 from zoo.attention.scores import (
     additive_scores,
@@ -25,8 +26,11 @@ from zoo.attention.scores import (
 
 __all__ = [
     "Attention",
+    "CrossAttention",
+    "SelfAttention",
     "additive_scores",
     "attend",
+    "causal_mask",
     "concat_scores",
     "cosine_scores",
     "dot_scores",

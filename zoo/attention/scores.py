@@ -29,7 +29,7 @@ def dot_scores(query, keys):
             f"query and keys must be equally wide. Received: query.shape={query.shape}, "
             f"keys.shape={keys.shape}."
         )
-    return ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
+    return ops.matmul(query, ops.swapaxes(keys, -2, -1))
 
 
 def scaled_dot_scores(query, keys):

@@ -1,11 +1,13 @@
 """Opens a data set by its name: files given by the user, or made by the data set's own recipe."""
 
+import gzip
 import hashlib
 import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,26 +18,39 @@ from zoo.errors import ZooError, missing_extra
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of pairs: one tab-separated file a split, source then target."""
+    """A data set of pairs of texts: two columns of one table, or of two parallel files, a split."""
 
     manifest: dict
-    files: dict[str, Path]  # by split
+    config: DataConfig
+    folder: Path
 
     def pairs(self, split: str) -> list[tuple[str, str]]:
         """Returns the pairs of `split` in the order of its file.
 
         Raises:
-            ZooError: If there is no such split, or a line is not UTF-8 or not two columns.
+            ZooError: If there is no such split, a line is not UTF-8 or has other columns than the
+                manifest says, or parallel files are not equally long.
         """
         self.require_split(split)
-        pairs = read_pairs(self.files[split])
-        if not pairs:
-            raise ZooError(f"Expected pairs in {self.files[split]}. It is empty.")
-        return pairs
+        return read_pairs(self.folder, self.manifest["splits"][split], self.config)
+
+    def references(self, split: str) -> list[Sequence[str]]:
+        """Returns what is right for the source of each pair of `split`, one target or several.
+
+        Where the manifest says `several_references`, that is every target that the split has for
+        the same source; elsewhere the pair's own.
+        """
+        pairs = self.pairs(split)
+        if not self.manifest.get("several_references", False):
+            return [(target,) for _, target in pairs]
+        by_source: dict[str, list[str]] = {}
+        for source, target in pairs:
+            by_source.setdefault(source, []).append(target)
+        return [by_source[source] for source, _ in pairs]
 
     def require_split(self, split: str) -> None:
         """Raises ZooError if there is no such split."""
-        require_choice("split", split, self.files)
+        require_choice("split", split, self.manifest["splits"])
 
 
 def manifest_names() -> list[str]:
@@ -60,6 +75,8 @@ def open_dataset(config: DataConfig, *, data_dir: Path | None = None) -> Dataset
         ZooError: If there are no files and no recipe, or a file is not the manifest's.
     """
     manifest = read_manifest(config.name)
+    for column in (config.source, config.target):
+        require_choice(f"column of {config.name}", column, manifest["columns"])
     if data_dir is None and os.environ.get("ZOO_DATA"):
         data_dir = Path(os.environ["ZOO_DATA"])
     whole = config.rows in (None, manifest["rows"])
@@ -70,42 +87,91 @@ def open_dataset(config: DataConfig, *, data_dir: Path | None = None) -> Dataset
     elif "recipe" in manifest:
         folder = _made_by_recipe(manifest, config.rows)
     else:
-        raise ZooError(f"The data set {config.name!r} needs --data DIR or ZOO_DATA.")
-    files = {split: folder / facts["file"] for split, facts in manifest["splits"].items()}
-    for split, path in files.items():
-        if not path.is_file():
-            raise ZooError(f"Expected the {split} split of {config.name!r} at {path}.")
-        if whole:
-            _check_sha256(path, manifest["splits"][split]["sha256"])
-    dataset = Dataset(manifest, files)
+        raise ZooError(
+            f"The data set {config.name!r} needs --data DIR or ZOO_DATA: a folder that holds "
+            f"{config.name}/. {manifest['source']}"
+        )
+    for split, facts in manifest["splits"].items():
+        for file, sha256 in _files(facts, config).items():
+            path = folder / file
+            if not path.is_file():
+                raise ZooError(f"Expected the {split} split of {config.name!r} at {path}.")
+            if whole:
+                _check_sha256(path, sha256)
+    dataset = Dataset(manifest, config, folder)
     if data_dir is not None and not whole:
-        rows = sum(len(dataset.pairs(split)) for split in files)
+        rows = sum(len(dataset.pairs(split)) for split in manifest["splits"])
         if rows != config.rows:
             raise ZooError(f"Expected data.rows={config.rows} pairs in {folder}. Received: {rows}.")
     return dataset
 
 
-def sample_pairs(name: str) -> list[tuple[str, str]]:
+def sample_pairs(config: DataConfig) -> list[tuple[str, str]]:
     """Returns the few dozen pairs that the project carries for tests and golden outputs."""
-    return read_pairs(paths.datasets() / name / read_manifest(name)["sample"]["file"])
+    manifest = read_manifest(config.name)
+    return read_pairs(paths.datasets() / config.name, manifest["sample"], config)
 
 
-def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """Returns the two columns of a tab-separated file."""
-    return list(_parsed(path))
+def read_pairs(folder: Path, facts: dict, config: DataConfig) -> list[tuple[str, str]]:
+    """Returns the pairs of one split.
+
+    Args:
+        folder: Of the data set.
+        facts: What the manifest says of the split.
+        config: Names the columns.
+    """
+    if "files" in facts:
+        sides = [list(_lines(folder / file)) for file in _files(facts, config)]
+        if len(sides[0]) != len(sides[1]):
+            raise ZooError(
+                f"Expected as many lines of {config.source} as of {config.target} in {folder}. "
+                f"Received: {len(sides[0])} and {len(sides[1])}."
+            )
+        pairs = list(zip(*sides, strict=True))
+    else:
+        path = folder / facts["file"]
+        columns = read_manifest(config.name)["columns"]
+        source, target = columns.index(config.source), columns.index(config.target)
+        pairs = [(row[source], row[target]) for row in read_rows(path, len(columns))]
+    if not pairs:
+        raise ZooError(
+            f"Expected pairs in {folder / next(iter(_files(facts, config)))}. It is empty."
+        )
+    return pairs
 
 
-def _parsed(path: Path) -> Iterator[tuple[str, str]]:
+def read_rows(path: Path, columns: int) -> Iterator[tuple[str, ...]]:
+    """Yields the lines of a tab-separated file, which may be compressed by gzip.
+
+    Raises:
+        ZooError: If a line is not UTF-8 or has another number of columns.
+    """
+    for number, line in enumerate(_lines(path), start=1):
+        row = tuple(line.split("\t"))
+        if len(row) != columns:
+            raise ZooError(f"Expected {columns} columns in {path}:{number}. Received: {len(row)}.")
+        yield row
+
+
+def _files(facts: dict, config: DataConfig) -> dict[str, str]:
+    """Returns a split's files with their sha256, source before target where there are two."""
+    if "files" not in facts:
+        return {facts["file"]: facts["sha256"]}
+    sides = [facts["files"][column] for column in (config.source, config.target)]
+    return {side["file"]: side["sha256"] for side in sides}
+
+
+def _lines(path: Path) -> Iterator[str]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ZooError(f"Expected UTF-8 in {path}. Received: {error.reason}.") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise ZooError(f"Expected a gzip file at {path}. Received: {error}.") from error
     # Not `splitlines`: a text may hold U+2028 and others of its line ends.
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
-        columns = line.removesuffix("\r").split("\t")
-        if len(columns) != 2:
-            raise ZooError(f"Expected 2 columns in {path}:{number}. Received: {len(columns)}.")
-        yield columns[0], columns[1]
+    for line in text.removesuffix("\n").split("\n") if text else ():
+        yield line.removesuffix("\r")
 
 
 def _made_by_recipe(manifest: dict, rows: int | None) -> Path:

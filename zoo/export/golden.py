@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.config import DataConfig
 from zoo.data.batches import pad
 from zoo.data.dataset import sample_pairs
 from zoo.errors import ZooError
@@ -17,13 +18,13 @@ _TOLERANCE = 1e-3
 
 
 def golden_outputs(
-    task, tokenizer: Tokenizer, dataset: str, *, beam_size: int
+    task, tokenizer: Tokenizer, data: DataConfig, *, beam_size: int
 ) -> dict[str, np.ndarray]:
     """Returns `source` `(N, S)` and what Keras's `generate` answers to it, by name.
 
     The sources are those of the data set's sample, and an empty one.
     """
-    sources = tokenizer.encode([source for source, _ in sample_pairs(dataset)] + [""])
+    sources = tokenizer.encode([source for source, _ in sample_pairs(data)] + [""])
     source = pad(sources, task.max_source_length, pad_id=tokenizer.pad_id)
     engine = KerasEngine(
         task.model,

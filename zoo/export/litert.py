@@ -71,7 +71,7 @@ def export_litert(
         engine = LiteRTEngine((folder / layout.TFLITE).read_bytes())
         agreement = {}
         for signature, size in (("generate", 1), ("generate_beam", beam_size)):
-            golden = golden_outputs(task, tokenizer, preset.data.name, beam_size=size)
+            golden = golden_outputs(task, tokenizer, preset.data, beam_size=size)
             agreement[signature] = replay(
                 golden, engine, signature=signature, exact=quantize == "none"
             )

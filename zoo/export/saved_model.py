@@ -86,7 +86,7 @@ def export_saved_model(
                 {"text": tf.TensorSpec((None,), tf.string)},
             )
         graph.save(folder)
-        golden = golden_outputs(task, tokenizer, preset.data.name, beam_size=beam_size)
+        golden = golden_outputs(task, tokenizer, preset.data, beam_size=beam_size)
         replay(golden, SavedModelEngine(folder), exact=True)
 
         manifest = carried_facts(source.manifest, runtime="saved_model")

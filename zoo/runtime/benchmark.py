@@ -14,6 +14,7 @@ from pathlib import Path
 from zoo import layout, registry
 from zoo.data.dataset import sample_pairs
 from zoo.errors import ZooError
+from zoo.models import trained_preset
 from zoo.runtime.load import RUNTIMES, load, saved_model_of
 
 _NEEDED = {"litert": "ai_edge_litert", "saved_model": "tensorflow_text", "keras": "keras"}
@@ -96,7 +97,7 @@ def _file_bytes(artefact: registry.Artefact, runtime: str) -> int:
 def _measure(folder: str, runtime: str, calls: str) -> None:
     """Times one runtime in this process and prints what was measured."""
     artefact = registry.Artefact.open(Path(folder))
-    texts = [source for source, _ in sample_pairs(artefact.manifest["dataset"])]
+    texts = [source for source, _ in sample_pairs(trained_preset(artefact.manifest).data)]
     model = load(artefact, runtime=runtime)
     model(texts[:1])
     first_result_at = time.time()

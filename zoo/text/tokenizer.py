@@ -70,25 +70,41 @@ class Tokenizer:
         return [self._processor.id_to_piece(int(token)) for token in ids]
 
 
-def train_character_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """Returns a tokenizer whose pieces are the characters of `texts`."""
-    return _train(texts, model_type="char", vocab_size=1000, use_all_vocab=True)
+def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int) -> Tokenizer:
+    """Returns a tokenizer trained on `texts`; the same texts always give the same.
 
+    Args:
+        texts: Of both sides, source and target.
+        kind: `char`: the characters of `texts` are the pieces, as many as there are. `unigram`
+            (Kudo, 2018, arXiv:1804.10959) or `bpe` (Sennrich, Haddow and Birch, 2016,
+            arXiv:1508.07909): pieces of words.
+        vocab_size: How many pieces, special tokens included.
 
-def _train(texts: Iterable[str], **options) -> Tokenizer:
+    Raises:
+        ZooError: If the texts do not give that many pieces.
+    """
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_writer=model,
-        character_coverage=1.0,
-        add_dummy_prefix=False,  # "9" in a date is the same token at the start and inside
-        hard_vocab_limit=False,
-        pad_id=PAD_ID,
-        unk_id=UNKNOWN_ID,
-        bos_id=START_ID,
-        eos_id=END_ID,
-        num_threads=1,
-        minloglevel=2,
-        **options,
-    )
-    return Tokenizer(model.getvalue())
+    options = {"vocab_size": vocab_size}
+    if kind == "char":
+        # "9" in a date is the same token at the start and inside.
+        options = {"vocab_size": 1000, "use_all_vocab": True, "add_dummy_prefix": False}
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type=kind,
+            character_coverage=1.0,
+            hard_vocab_limit=False,
+            pad_id=PAD_ID,
+            unk_id=UNKNOWN_ID,
+            bos_id=START_ID,
+            eos_id=END_ID,
+            num_threads=1,
+            minloglevel=2,
+            **options,
+        )
+    except RuntimeError as error:
+        raise ZooError(f"The texts give no {kind} tokenizer of {vocab_size} pieces.") from error
+    tokenizer = Tokenizer(model.getvalue())
+    tokenizer.require_vocab_size(vocab_size)
+    return tokenizer

@@ -9,9 +9,11 @@ import keras
 import numpy as np
 
 from zoo.config import TrainConfig
-from zoo.data.feed import ShuffledBatches
+from zoo.data.feed import LengthBatches, ShuffledBatches
 from zoo.errors import ZooError
+from zoo.training.losses import TokenCrossEntropy
 from zoo.training.run_folder import RunFolder
+from zoo.training.schedules import Schedule
 
 
 def fit(
@@ -19,7 +21,7 @@ def fit(
     inputs: dict[str, np.ndarray],
     targets: np.ndarray,
     *,
-    loss: keras.losses.Loss,
+    pad_id: int,
     config: TrainConfig,
     run: RunFolder,
     evaluate: Callable[[], dict[str, float]],
@@ -29,17 +31,32 @@ def fit(
 
     Args:
         model: Built.
-        inputs: What `model` is called with, one row an example.
-        targets: What `loss` compares its outputs with.
-        loss: Averages over a batch.
-        config: Epochs, steps, batch size, learning rate, clipping and seed.
+        inputs: What `model` is called with: token ids, one row an example.
+        targets: The token ids that its logits predict, `(N, T)`.
+        pad_id: Tokens of `inputs` and `targets` that stand for nothing.
+        config: How long, in which batches, at which learning rate.
         run: Where the report, the checkpoints and TensorBoard's logs go.
         evaluate: Returns the metrics to report after each epoch.
         sample: Returns a few lines for people to read, printed after each epoch.
     """
+    order = {"seed": config.seed, "epoch": run.epochs_done}
+    if config.batch_tokens is None:
+        batches = ShuffledBatches(inputs, targets, batch_size=config.batch_size, **order)
+    else:
+        batches = LengthBatches(
+            inputs, targets, batch_tokens=config.batch_tokens, pad_id=pad_id, **order
+        )
+    total_steps = config.epochs * len(batches)
+    if config.steps is not None:
+        total_steps = min(total_steps, config.steps)
     model.compile(
-        optimizer=keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm),
-        loss=loss,
+        optimizer=keras.optimizers.Adam(
+            Schedule(config, total_steps=total_steps),
+            beta_2=config.beta_2,
+            epsilon=config.epsilon,
+            global_clipnorm=config.clip_norm,
+        ),
+        loss=TokenCrossEntropy(pad_id=pad_id, label_smoothing=config.label_smoothing),
     )
     model.optimizer.build(model.trainable_variables)
     if run.checkpoint is not None:
@@ -47,16 +64,9 @@ def fit(
             model.load_weights(run.checkpoint)  # with the optimizer's variables
         except (OSError, ValueError) as error:
             raise ZooError(f"The checkpoint {run.checkpoint} is damaged: {error}") from error
-    batches = ShuffledBatches(
-        inputs,
-        targets,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        epoch=run.epochs_done,
-    )
     steps_done = run.steps_done
     if config.steps is not None and steps_done >= config.steps:
-        return
+        return _average(model, run, evaluate)
     callbacks = [
         _SeedsOfEpoch(),
         _AfterEpoch(run, evaluate, sample),
@@ -75,6 +85,24 @@ def fit(
         callbacks=callbacks,
         verbose=1 if sys.stdout.isatty() else 2,  # a log has no use for a moving bar
     )
+    _average(model, run, evaluate)
+
+
+def _average(model: keras.Model, run: RunFolder, evaluate: Callable) -> None:
+    """Gives `model` the mean of the weights in the run's checkpoints, where it keeps several."""
+    checkpoints = run.checkpoints()
+    if len(checkpoints) < 2:
+        return
+    sums = [0.0] * len(model.trainable_variables)
+    for checkpoint in checkpoints:
+        model.load_weights(checkpoint)
+        for index, variable in enumerate(model.trainable_variables):
+            sums[index] += keras.ops.convert_to_numpy(variable).astype("float64")
+    for variable, total in zip(model.trainable_variables, sums, strict=True):
+        variable.assign((total / len(checkpoints)).astype("float32"))
+    run.report["average"] = {"checkpoints": len(checkpoints), **evaluate()}
+    run.write_report()
+    print(f"Mean of {len(checkpoints)} epochs: {run.report['average']}", flush=True)
 
 
 class _SeedsOfEpoch(keras.callbacks.Callback):

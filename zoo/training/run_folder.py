@@ -2,7 +2,8 @@
 
 report.json               configuration, versions, device, metrics of each epoch
 tokenizer.model
-checkpoints/epoch-0007.weights.h5     weights and optimizer after the last whole epoch
+checkpoints/epoch-0007.weights.h5     weights and optimizer after the last whole epoch, and
+                          after those before it that the model will be the mean of
 logs/                     for TensorBoard
 model.weights.h5          the trained weights
 manifest.json             written last: a folder without it is no finished training
@@ -59,13 +60,18 @@ class RunFolder:
             "versions": _versions(),
             "epochs": [],
         }
-        self.checkpoint = max(self._checkpoints.glob("epoch-*.weights.h5"), default=None)
+        self._kept = preset.train.average
+        self.checkpoint = max(self.checkpoints(), default=None)
         if self.checkpoint is not None:
             self._take_over(preset)
         try:
             self._checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ZooError(f"Cannot write to {folder}: {error.strerror}.") from error
+
+    def checkpoints(self) -> list[Path]:
+        """Returns the checkpoints that are kept, the last epoch's last."""
+        return sorted(self._checkpoints.glob("epoch-*.weights.h5"))
 
     @property
     def epochs_done(self) -> int:
@@ -78,7 +84,7 @@ class RunFolder:
         return sum(epoch["steps"] for epoch in self.report["epochs"])
 
     def end_epoch(self, facts: dict, *, save_checkpoint: Callable[[Path], None]) -> None:
-        """Adds an epoch to the report and keeps its checkpoint in place of the one before.
+        """Adds an epoch to the report and keeps its checkpoint and those that will be averaged.
 
         The report goes first: killed between the two, the folder resumes from the checkpoint
         before, and forgets the epoch that has none.
@@ -87,7 +93,7 @@ class RunFolder:
         self.write_report()
         with paths.new_file(self._checkpoints / f"epoch-{facts['epoch']:04d}.weights.h5") as path:
             save_checkpoint(path)
-        for old in sorted(self._checkpoints.glob("epoch-*.weights.h5"))[:-1]:
+        for old in self.checkpoints()[: -self._kept]:
             old.unlink()
 
     def write(self, file: str, content: bytes) -> None:

@@ -101,11 +101,11 @@ def _tiny(name: str, **model) -> Seq2SeqPreset:
 
 # Between them, every option of the configuration stands at a value that does something.
 _TINY = (
-    _tiny("seq2seq_tiny", context="attention", cell="gru", bidirectional=True, num_layers=2,
+    _tiny("seq2seq_test", context="attention", cell="gru", bidirectional=True, num_layers=2,
           units=32, embedding_dim=8),
-    _tiny("seq2seq_tiny_plain", context="plain", cell="simple", share_parameters=True, units=24,
+    _tiny("seq2seq_test_plain", context="plain", cell="simple", share_parameters=True, units=24,
           embedding_dim=8, dropout=0.1),
-    _tiny("seq2seq_tiny_peeky", context="peeky", cell="lstm", num_layers=2, transfer_cell=True,
+    _tiny("seq2seq_test_peeky", context="peeky", cell="lstm", num_layers=2, transfer_cell=True,
           reverse_source=True, units=20, embedding_dim=8),
 )  # fmt: skip
 

@@ -1,0 +1,143 @@
+"""Configuration and presets of the Transformer."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from zoo.config import Card, DataConfig, DecodeConfig, Preset, TrainConfig, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """An encoder and a decoder made of attention (Vaswani et al., 2017, arXiv:1706.03762)."""
+
+    vocab_size: int  # pieces of the tokenizer, which source and target share
+    max_source_length: int  # tokens; a longer source is cut
+    max_target_length: int  # tokens, the end token counted
+    width: int = 128  # of embeddings and of every layer
+    feed_forward_width: int = 256
+    num_heads: int = 4
+    num_encoder_layers: int = 4
+    num_decoder_layers: int = 4
+    norm: Literal["pre", "post"] = "post"  # before every sub-layer, or after it as in the paper
+    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    share_embeddings: bool = True  # one table for source, target and output
+    dropout: float = 0.1  # of embeddings and of every sub-layer's output
+    alignment_layer: int = -1  # the decoder layer whose weights are the alignment; -1 is the last
+
+    def __post_init__(self):
+        require(
+            self,
+            vocab_size=self.vocab_size >= 5,
+            max_source_length=self.max_source_length >= 1,
+            max_target_length=self.max_target_length >= 1,
+            width=self.width >= 2 and self.width % 2 == 0,
+            feed_forward_width=self.feed_forward_width >= 1,
+            num_heads=self.num_heads >= 1 and self.width % self.num_heads == 0,
+            num_encoder_layers=self.num_encoder_layers >= 1,
+            num_decoder_layers=self.num_decoder_layers >= 1,
+            dropout=0 <= self.dropout < 1,
+            alignment_layer=-self.num_decoder_layers
+            <= self.alignment_layer
+            < self.num_decoder_layers,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerPreset(Preset):
+    """A preset of this family."""
+
+    model: TransformerConfig
+    train: TrainConfig = field(default_factory=TrainConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+
+
+PRESET_TYPE = TransformerPreset
+
+
+def _test(name: str, **model) -> TransformerPreset:
+    """Returns a preset for tests: trained in seconds, never published."""
+    sizes = {"width": 32, "feed_forward_width": 48, "num_encoder_layers": 2, "dropout": 0.1}
+    return TransformerPreset(
+        name=name,
+        family="transformer",
+        summary="For tests.",
+        paper="None.",
+        model=TransformerConfig(
+            vocab_size=62,
+            max_source_length=32,
+            max_target_length=12,
+            num_decoder_layers=2,
+            **sizes | model,
+        ),
+        train=TrainConfig(
+            epochs=1,
+            batch_tokens=1024,
+            learning_rate=1e-2,
+            schedule="inverse_sqrt",
+            warmup_steps=10,
+            label_smoothing=0.1,
+            average=2,
+        ),
+        decode=DecodeConfig(beam_size=3, length_penalty=0.6),
+        data=DataConfig(name="dates", rows=400),
+    )
+
+
+# Transformer-Tiny of Wu et al., 2021: four and four layers of 128, dropout 0.3, label smoothing
+# 0.1, Adam with (0.9, 0.98), inverse square root schedule, the mean of the last ten epochs.
+# Deviations: 4,000 cased SentencePiece pieces instead of 10,000 lower-cased merges of BPE (a
+# smaller file, German with its capitals), and batches of 4,096 positions a side, not 8,192, with
+# the learning rate that goes with them.
+def _multi30k(source: str, target: str, languages: str, card: Card) -> TransformerPreset:
+    return TransformerPreset(
+        name=f"transformer_tiny_multi30k_{source}_{target}",
+        family="transformer",
+        summary=f"{languages}, captions of photographs; 4 + 4 layers, 128 wide.",
+        paper="Vaswani et al., 2017 (arXiv:1706.03762), in the size of Wu et al., 2021"
+        " (arXiv:2105.14462), Transformer-Tiny",
+        model=TransformerConfig(
+            vocab_size=4000, max_source_length=64, max_target_length=64, dropout=0.3
+        ),
+        train=TrainConfig(
+            epochs=60,
+            batch_tokens=4096,
+            learning_rate=3.5e-3,
+            schedule="inverse_sqrt",
+            warmup_steps=2000,
+            beta_2=0.98,
+            epsilon=1e-8,
+            clip_norm=25.0,
+            label_smoothing=0.1,
+            average=10,
+        ),
+        decode=DecodeConfig(beam_size=5, length_penalty=1.0),
+        data=DataConfig(name="multi30k", source=source, target=target, tokenizer="unigram"),
+        card=card,
+    )
+
+
+# Between them, every option of the configuration stands at a value that does something.
+_TESTS = (
+    _test("transformer_test"),
+    _test("transformer_test_pre", norm="pre", positions="learned", share_embeddings=False,
+          alignment_layer=0),
+)  # fmt: skip
+
+_LIMITS = "captions: sentences of up to about forty words that describe what a photograph shows."
+
+PRESETS = (
+    *_TESTS,
+    _multi30k(
+        "en",
+        "de",
+        "English to German",
+        Card(
+            use="To translate captions of photographs, and as the smallest Transformer that"
+            " translates well: a reference for papers and a start for products.",
+            limits=_LIMITS,
+            hard_input="The board of directors postponed the merger.",
+            hard_input_expected="Der Vorstand verschob die Fusion.",
+            hard_input_reason="no photograph shows a merger, so it never saw these words",
+        ),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Trains a preset that reads a text and writes a text, whatever its family."""
+
+from pathlib import Path
+
+from zoo.config import Preset
+from zoo.models import family_module
+
+
+def train(
+    preset: Preset, *, output: Path, data_dir: Path | None, command: str, resume: bool
+) -> None:
+    """Trains `preset` in the folder `output` and writes its model there.
+
+    After each epoch the model is scored, by greedy search, on the validation split, or on the test
+    split of a data set that has no other.
+
+    Args:
+        preset: What to train.
+        output: A new folder, or with `resume` the folder of a training that was stopped.
+        data_dir: Folder of data sets; None makes or finds the data as `open_dataset` does.
+        command: The command line, for the report.
+        resume: Go on from the last checkpoint in `output`.
+    """
+    # Here, so that the command line answers a wrong option before a framework starts.
+    import keras
+
+    from zoo import layout, paths
+    from zoo.data.batches import encode_pairs
+    from zoo.data.dataset import open_dataset
+    from zoo.evaluation.evaluate import score
+    from zoo.runtime.keras_engine import KerasEngine
+    from zoo.runtime.text_model import TextModel
+    from zoo.text.tokenizer import train_tokenizer
+    from zoo.training.fit import fit
+    from zoo.training.run_folder import RunFolder
+
+    if not resume:
+        paths.require_new_folder(output)
+    dataset = open_dataset(preset.data, data_dir=data_dir)
+    split = "validation" if "validation" in dataset.manifest["splits"] else "test"
+    train_pairs, scored_pairs = dataset.pairs("train"), dataset.pairs(split)
+    tokenizer = train_tokenizer(
+        (text for pair in train_pairs for text in pair),
+        kind=preset.data.tokenizer,
+        vocab_size=preset.model.vocab_size,
+    )
+    run = RunFolder(output, preset, command=command, resume=resume)
+    keras.utils.set_random_seed(preset.train.seed)
+    run.write(layout.TOKENIZER, tokenizer.model)
+
+    task = family_module(preset.family, "task").Task.from_preset(preset)
+    model = TextModel(
+        KerasEngine(task.model, task.signatures(), max_source_length=task.max_source_length),
+        tokenizer,
+        max_source_length=task.max_source_length,
+    )
+    sources = [source for source, _ in scored_pairs]
+
+    def evaluate() -> dict[str, float]:
+        return score([result.text for result in model(sources)], dataset, split=split)
+
+    def sample() -> str:
+        shown = scored_pairs[:4]
+        results = model([source for source, _ in shown])
+        return "\n".join(
+            f"  {'ok ' if result.text == reference else 'not'} {source} -> {result.text}"
+            + ("" if result.text == reference else f" (expected {reference})")
+            for (source, reference), result in zip(shown, results, strict=True)
+        )
+
+    arrays = encode_pairs(
+        train_pairs,
+        tokenizer,
+        source_length=preset.model.max_source_length,
+        target_length=preset.model.max_target_length,
+    )
+    fit(
+        task.model,
+        arrays,
+        arrays.pop("target_outputs"),
+        pad_id=tokenizer.pad_id,
+        config=preset.train,
+        run=run,
+        evaluate=evaluate,
+        sample=sample,
+    )
+    run.finish(task, preset)
+    print(output)
