@@ -56,12 +56,21 @@ def readme_with_table(exports: Path) -> str:
         size = manifest["files"][layout.TFLITE]["bytes"]
         rows.append(
             f"| `{name}` | {manifest['summary']} | `{manifest['dataset']}` "
-            f"| {score['metric'].replace('_', ' ')} {score['value']:.2%} of {score['rows']:,} "
+            f"| {_shown(score)} "
             f"| {size / 1e6:.2f} MB |"
         )
     before, rest = README.read_text(encoding="utf-8").split(TABLE_BEGINS)
     _, after = rest.split(TABLE_ENDS)
     return before + TABLE_BEGINS + "\n".join(rows) + "\n" + TABLE_ENDS + after
+
+
+def _shown(score: dict) -> str:
+    if score["metric"] == "bleu":
+        text = f"BLEU {score['value']:.1f}"
+        for metric, value in score["also"].items():
+            text += f", {metric.removeprefix('bleu_').replace('_', ' ')} {value:.1f}"
+        return text
+    return f"{score['metric'].replace('_', ' ')} {score['value']:.2%} of {score['rows']:,}"
 
 
 def find_faults(exports: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Publishes a finished training: exports it, measures it on every runtime, adds it to `exports/`.
 
     python tools/publish.py runs/seq2seq_attention_dates [--version 2] [--quantize none]
+        [--data DIR]
 
 The scores in a published manifest and card come from this tool and from nowhere else.
 """
@@ -28,15 +29,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished training")
     parser.add_argument("--version", type=int, default=1)
+    parser.add_argument("--data", type=Path, help="folder of data sets")
     parser.add_argument("--quantize", default="int8", choices=["none", "float16", "int8"])
     arguments = parser.parse_args()
     try:
-        print(publish(arguments.run, version=arguments.version, quantize=arguments.quantize))
+        folder = publish(
+            arguments.run,
+            version=arguments.version,
+            quantize=arguments.quantize,
+            data_dir=arguments.data,
+        )
+        print(folder)
     except ZooError as error:
         parser.exit(1, f"Error: {error}\n")
 
 
-def publish(run: Path, *, version: int, quantize: str) -> Path:
+def publish(run: Path, *, version: int, quantize: str, data_dir: Path | None) -> Path:
     """Returns the folder in `exports/` that the training in `run` was published to."""
     source = Artefact.open(run)
     source.manifest["version"] = version
@@ -48,14 +56,17 @@ def publish(run: Path, *, version: int, quantize: str) -> Path:
     target = EXPORTS / source.name / str(version)
     with tempfile.TemporaryDirectory() as folder:
         exported = export_litert(source, Path(folder) / "export", quantize=quantize)
-        dataset = open_dataset(preset.data)
+        dataset = open_dataset(preset.data, data_dir=data_dir)
+        beam_size = preset.decode.beam_size
         scores = {}
         for runtime in RUNTIMES:
-            scores[runtime] = evaluate(load(exported, runtime=runtime), dataset)
+            model = load(exported, runtime=runtime, beam_size=beam_size)
+            scores[runtime] = evaluate(model, dataset)
             print(f"{runtime}: {scores[runtime]}")
         manifest = {name: facts for name, facts in exported.manifest.items() if name != "files"}
         manifest["metrics"] = {
             "runtimes": scores,
+            "beam_size": beam_size,
             "date": datetime.date.today().isoformat(),
             "device": device(),
         }

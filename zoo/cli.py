@@ -17,6 +17,9 @@ import zoo
 from zoo import console, models, paths, registry
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import RUNTIMES, load
+from zoo.runtime.result import Result
+
+_FILE_CHUNK = 2048  # lines
 
 _runtime = click.option(
     "--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True,
@@ -83,28 +86,49 @@ def pull(name: str, to: Path | None):
 @click.option("--file", type=click.Path(path_type=Path), help="Read lines from FILE.")
 @_runtime
 @_beam_size
+@click.option("--n-best", type=int, help="Print so many of the beam's outputs, best first.")
 @_as_json
 @console.native_notices_muted()
 def run(
-    name: str, text: tuple[str, ...], file: Path | None, runtime: str, beam_size: int, as_json: bool
+    name: str,
+    text: tuple[str, ...],
+    file: Path | None,
+    runtime: str,
+    beam_size: int,
+    n_best: int | None,
+    as_json: bool,
 ):
     """Run the model NAME on each TEXT, or on the lines of FILE or of standard input.
 
-    Prints one line for each, in order; with --json text, score, tokens and alignment.
+    Prints one line for each, in order; with --json text, score, tokens and alignment. With --n-best
+    N it prints N lines for each, with --json one line, a list of N.
     """
     if text and file:
         raise click.UsageError("Give either TEXT or --file, not both.")
+    if n_best is not None and not 1 <= n_best <= beam_size:
+        raise ZooError(f"--n-best must be 1 to --beam-size, here {beam_size}. Received: {n_best}.")
     model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
     with _lines(text, file) as lines:
         first = 1
-        # As many as the engine takes at once: memory stays constant, and a line that comes alone by
-        # standard input is answered at once where the engine takes one.
-        while chunk := list(itertools.islice(lines, model.engine.batch_size)):
-            for result in model(chunk, first_line=first):
-                click.echo(
-                    json.dumps(result.as_dict()) if as_json else console.one_line(result.text)
-                )
+        # A file is read in chunks, which the model sorts by length: memory stays constant. A line
+        # that comes alone by standard input is answered at once where the engine takes one.
+        size = model.engine.batch_size if file is None else _FILE_CHUNK
+        while chunk := list(itertools.islice(lines, size)):
+            for results in model.n_best(chunk, n_best or 1, first_line=first):
+                _print_results(results if n_best else results[0], as_json)
             first += len(chunk)
+
+
+def _print_results(results: Result | list[Result], as_json: bool) -> None:
+    """Prints one input's result, or its list of results."""
+    listed = results if isinstance(results, list) else [results]
+    if not as_json:
+        for result in listed:
+            click.echo(console.one_line(result.text))
+    elif isinstance(results, list):
+        click.echo(json.dumps([result.as_dict() for result in results]))
+    else:
+        click.echo(json.dumps(results.as_dict()))
 
 
 @cli.command()
@@ -138,6 +162,7 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
     """Measure the model NAME on a split of the data set that it was trained on."""
     from zoo import evaluation
     from zoo.data.dataset import open_dataset
+    from zoo.export.card import shown_score
 
     artefact = registry.resolve(name)
     dataset = open_dataset(models.trained_preset(artefact.manifest).data, data_dir=data)
@@ -147,10 +172,14 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
     if as_json:
         _print_json(scores)
     else:
+        measured = {scores["metric"]: scores["value"], **scores.get("also", {})}
+        values = ", ".join(f"{name} {shown_score(name, x)}" for name, x in measured.items())
         click.echo(
-            "{model} {runtime}: {metric} {value:.4f} on {rows} rows of {split}, "
-            "{seconds} seconds".format(**scores)
+            f"{name} {runtime}: {values} on {scores['rows']} rows of {split}, "
+            f"{scores['seconds']} seconds"
         )
+        if "signature" in scores:
+            click.echo(f"signature of {scores['metric']}: {scores['signature']}")
 
 
 @cli.command()

@@ -17,20 +17,22 @@ from zoo.attention.scores import scaled_dot_scores
 
 
 def split_heads(x, num_heads: int):
-    """Returns `x` `(B, T, D)` as `(B, H, T, D / H)`."""
-    batch, length, width = ops.shape(x)
-    if x.shape[1] == 1:  # a decode step: nothing to transpose
-        return ops.reshape(x, (batch, num_heads, 1, width // num_heads))
-    x = ops.reshape(x, (batch, length, num_heads, width // num_heads))
+    """Returns `x` `(B, T, D)` as `(B, H, T, D / H)`, or `(B, D)` as `(B, H, 1, D / H)`."""
+    *_, width = x.shape
+    head_width = width // num_heads
+    if len(x.shape) == 2:
+        return ops.reshape(x, (-1, num_heads, 1, head_width))
+    x = ops.reshape(x, (-1, ops.shape(x)[1], num_heads, head_width))
     return ops.transpose(x, (0, 2, 1, 3))
 
 
-def merge_heads(x):
-    """Returns `x` `(B, H, T, D / H)` as `(B, T, D)`; the inverse of `split_heads`."""
-    batch, num_heads, length, head_width = ops.shape(x)
-    if x.shape[2] != 1:
-        x = ops.transpose(x, (0, 2, 1, 3))
-    return ops.reshape(x, (batch, length, num_heads * head_width))
+def merge_heads(x, *, rank: int):
+    """Returns `x` `(B, H, T, D / H)` as what `split_heads` made it from, of rank 2 or 3."""
+    _, num_heads, _, head_width = x.shape
+    if rank == 2:
+        return ops.reshape(x, (-1, num_heads * head_width))
+    x = ops.transpose(x, (0, 2, 1, 3))
+    return ops.reshape(x, (-1, ops.shape(x)[1], num_heads * head_width))
 
 
 class SelfAttention(keras.layers.Layer):
@@ -63,27 +65,28 @@ class SelfAttention(keras.layers.Layer):
         """
         query, keys, values = self._project(x)
         context, _ = attend(scaled_dot_scores(query, keys), values, attention_mask)
-        return self.output_projection(merge_heads(context))
+        return self.output_projection(merge_heads(context, rank=3))
 
     def step(self, x, *, position, keys, values):
         """Returns one position's output and the keys and values with that position's own.
 
         Args:
-            x: `(B, 1, D)`, the input at `position`.
+            x: `(B, D)`, the input at `position`.
             position: Scalar int32. The position attends to those up to itself.
             keys: `(B, H, T, D / H)`, of the positions before; what stands later is of no meaning.
             values: As `keys`.
 
         Returns:
-            The output `(B, 1, D)`, the keys and the values.
+            The output `(B, D)`, the keys and the values.
         """
         query, key, value = self._project(x)
         places = ops.arange(keys.shape[2])
-        here = ops.equal(places, position)[:, None]  # (T, 1)
-        keys = ops.where(here, key, keys)
-        values = ops.where(here, value, values)
+        # Sums, which LiteRT runs in its fast kernels, and not a choice by `where`.
+        here = ops.cast(ops.equal(places, position), keys.dtype)[:, None]  # (T, 1)
+        keys = keys * (1.0 - here) + key * here
+        values = values * (1.0 - here) + value * here
         context, _ = attend(scaled_dot_scores(query, keys), values, places <= position)
-        return self.output_projection(merge_heads(context)), keys, values
+        return self.output_projection(merge_heads(context, rank=2)), keys, values
 
     def _project(self, x):
         projected = ops.split(self.projection(x), 3, axis=-1)
@@ -112,23 +115,30 @@ class CrossAttention(keras.layers.Layer):
         self.output_projection.build(input_shape)
 
     def keys_and_values(self, source):
-        """Returns the keys and the values `(B, H, S, D / H)` of a source `(B, S, D)`."""
-        projected = ops.split(self.source_projection(source), 2, axis=-1)
-        return [split_heads(part, self.num_heads) for part in projected]
+        """Returns the keys `(B, H, D / H, S)` and values `(B, H, S, D / H)` of `(B, S, D)`.
+
+        The keys are turned once, here, so that no decode step has to.
+        """
+        keys, values = (
+            split_heads(part, self.num_heads)
+            for part in ops.split(self.source_projection(source), 2, axis=-1)
+        )
+        return ops.swapaxes(keys, -2, -1), values
 
     def call(self, x, *, keys, values, source_mask):
-        """Returns the outputs `(B, T, D)` and the weights `(B, H, T, S)`.
+        """Returns outputs in the shape of `x` and the weights `(B, H, T, S)`.
 
         Args:
-            x: `(B, T, D)`, the sequence that asks.
+            x: `(B, T, D)`, the sequence that asks; or `(B, D)`, one position of it, and T is 1.
             keys: Of the source, as `keys_and_values` gives them.
             values: As `keys`.
             source_mask: `(B, S)`, True at real tokens.
         """
         query = split_heads(self.query_projection(x), self.num_heads)
         mask = source_mask[:, None, None]  # (B, 1, 1, S)
-        context, weights = attend(scaled_dot_scores(query, keys), values, mask)
-        return self.output_projection(merge_heads(context)), weights
+        scores = scaled_dot_scores(query, ops.swapaxes(keys, -2, -1))
+        context, weights = attend(scores, values, mask)
+        return self.output_projection(merge_heads(context, rank=len(x.shape))), weights
 
 
 def _projection(units: int, width: int, *, name: str) -> keras.layers.Dense:

@@ -8,6 +8,7 @@ zeros, not a uniform row and not NaN: a query that may attend to nothing has no 
 
 from keras import ops
 
+_NO_BOUND = 3e38  # above every real score, and finite in float32
 _MASKED_SCORE = -1e9  # below every real score, and finite, so that an empty row is no NaN
 
 
@@ -47,10 +48,12 @@ def _in_single(normalize, scores, mask):
 def _masked_softmax(scores, mask):
     if mask is None:
         return _softmax(scores)
-    # Chosen by `where`, never by adding a bias: within TensorFlow's graph loops an added bias came
-    # back as an empty tensor (tensorflow 2.21 with oneDNN).
-    weights = _softmax(ops.where(mask, scores, _MASKED_SCORE))
-    return ops.where(mask, weights, 0.0)
+    # Bounded from above, not chosen by `where`, which LiteRT runs outside of its fast kernels; and
+    # never by adding a bias: within TensorFlow's graph loops an added bias came back as an empty
+    # tensor (tensorflow 2.21 with oneDNN).
+    bound = ops.where(mask, _NO_BOUND, _MASKED_SCORE)
+    weights = _softmax(ops.minimum(scores, ops.cast(bound, scores.dtype)))
+    return weights * ops.cast(mask, scores.dtype)
 
 
 def _sparsemax(scores, mask):

@@ -114,6 +114,12 @@ class LengthBatches(keras.utils.PyDataset):
             order = np.pad(order, (0, -len(order) % size), constant_values=self._padding_row)
             batches += [(width, batch) for batch in order.reshape(-1, size)]
         self._batches = [batches[index] for index in generator.permutation(len(batches))]
+        # Keras (3.15) takes a length that the first two batches share for that of all.
+        first_width = self._batches[0][0]
+        for index, (width, _) in enumerate(self._batches):
+            if width != first_width:
+                self._batches.insert(1, self._batches.pop(index))
+                break
 
 
 def _rounded_up(lengths: np.ndarray) -> np.ndarray:

@@ -40,14 +40,27 @@ def _scores(manifest: dict) -> str:
     if not metrics:
         return "Not measured. `zoo evaluate` measures them."
     lines = ["| runtime | metric | value | rows | split |", "| --- | --- | --- | --- | --- |"]
+    signatures = {}
     for runtime, facts in sorted(metrics["runtimes"].items()):
-        lines.append(
-            f"| `{runtime}` | {facts['metric']} | {facts['value']:.4f} | {facts['rows']} "
-            f"| {facts['split']} |"
-        )
-    command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME`"
+        scores = {facts["metric"]: facts["value"], **facts.get("also", {})}
+        for metric, value in scores.items():
+            lines.append(
+                f"| `{runtime}` | {metric} | {shown_score(metric, value)} | {facts['rows']} "
+                f"| {facts['split']} |"
+            )
+        if "signature" in facts:
+            signatures[facts["metric"]] = facts["signature"]
+    beam_size = metrics.get("beam_size", 1)
+    search = f" --beam-size {beam_size}" if beam_size > 1 else ""
+    command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME{search}`"
     lines += ["", f"Measured by {command} on {metrics['device']}, {metrics['date']}."]
+    lines += [f"Signature of {metric}: `{text}`." for metric, text in signatures.items()]
     return "\n".join(lines)
+
+
+def shown_score(metric: str, value: float) -> str:
+    """Returns a score to read: BLEU, 0 to 100, to the hundredth, and a fraction to four digits."""
+    return f"{value:.2f}" if metric.startswith("bleu") else f"{value:.4f}"
 
 
 def _facts(manifest: dict) -> str:

@@ -13,7 +13,8 @@ class Result:
     score: float  # log probability in nats, after the length penalty
     tokens: tuple[str, ...]  # the output's pieces, without the end token; a blank is `▁`
     source_tokens: tuple[str, ...]  # the input's pieces, as far as the model read them
-    # `(len(tokens), len(source_tokens))`: weights over the source, or None.
+    # `(len(tokens), len(source_tokens))`: weights over the source; `(len(tokens), H,
+    # len(source_tokens))` of a model with H heads; None of one without attention.
     alignment: np.ndarray | None
 
     def as_dict(self) -> dict:

@@ -10,8 +10,7 @@ import tensorflow_text  # noqa: F401 (registers the operators of the tokenizer)
 from zoo.config import unknown_name
 from zoo.errors import ZooError
 from zoo.runtime.result import Result
-from zoo.runtime.text_model import check_texts, warn_if_cut
-from zoo.text.tokenizer import Tokenizer
+from zoo.runtime.text_model import TextModel, check_texts, warn_if_cut
 
 
 class SavedModelEngine:
@@ -52,19 +51,13 @@ class SavedModelEngine:
         return longest
 
 
-class SavedTextModel:
+class SavedTextModel(TextModel):
     """A loaded SavedModel that reads and writes text itself: call it with texts.
 
-    Args:
-        engine: What runs it.
-        tokenizer: Only to warn of texts that are too long.
-        max_source_length: Tokens that it reads.
+    `n_best` asks its signature on token ids, because `serving_default` gives the best alone.
     """
 
-    def __init__(self, engine: SavedModelEngine, tokenizer: Tokenizer, *, max_source_length: int):
-        self.engine = engine
-        self.tokenizer = tokenizer
-        self.max_source_length = max_source_length
+    engine: SavedModelEngine
 
     def __call__(self, texts: Sequence[str], *, first_line: int = 1) -> list[Result]:
         """Returns one result a text, in order; see `TextModel`."""
@@ -90,7 +83,7 @@ def _result(outputs: dict[str, np.ndarray], row: int) -> Result:
         source_tokens=source_tokens,
         alignment=None
         if alignment is None
-        else alignment[row, : len(tokens), : len(source_tokens)],
+        else alignment[row, : len(tokens), ..., : len(source_tokens)],
     )
 
 

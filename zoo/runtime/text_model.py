@@ -59,33 +59,54 @@ class TextModel:
         Raises:
             ZooError: If `texts` is a single string or holds something other than strings.
         """
+        return [best for [best] in self.n_best(texts, 1, first_line=first_line)]
+
+    def n_best(self, texts: Sequence[str], n: int, *, first_line: int = 1) -> list[list[Result]]:
+        """Returns the `n` best results of each text, best first; `n` is at most the beam size.
+
+        Args:
+            texts: What to read.
+            n: How many.
+            first_line: The line number of the first text, for warnings.
+
+        Raises:
+            ZooError: If `texts` is a single string or holds something other than strings.
+        """
         check_texts(texts)
         sources = self.tokenizer.encode(texts)
         for line, source in enumerate(sources, start=first_line):
             warn_if_cut(line, len(source), self.max_source_length)
         sources = [source[: self.max_source_length] for source in sources]
-        results = []
-        for start in range(0, len(sources), self.engine.batch_size):
-            batch = sources[start : start + self.engine.batch_size]
-            length = self.engine.source_length(max(map(len, batch)))
-            ids = pad(batch, length, pad_id=self.tokenizer.pad_id)
+        results: list[list[Result]] = [[] for _ in sources]
+        # Sources of one length share a batch, so that little of it is padding.
+        order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
+        for start in range(0, len(order), self.engine.batch_size):
+            batch = order[start : start + self.engine.batch_size]
+            length = self.engine.source_length(max(len(sources[index]) for index in batch))
+            ids = pad([sources[index] for index in batch], length, pad_id=self.tokenizer.pad_id)
             outputs = self.engine.run(self.signature, source=ids)
-            results += [self._result(source, outputs, row) for row, source in enumerate(batch)]
+            for row, index in enumerate(batch):
+                results[index] = [
+                    self._result(sources[index], outputs, row, beam) for beam in range(n)
+                ]
         return results
 
-    def _result(self, source: list[int], outputs: Mapping[str, np.ndarray], row: int) -> Result:
-        """Returns the best hypothesis of one row."""
-        length = int(outputs["lengths"][row, 0])
-        ids = outputs["tokens"][row, 0, :length].tolist()
+    def _result(
+        self, source: list[int], outputs: Mapping[str, np.ndarray], row: int, beam: int
+    ) -> Result:
+        length = int(outputs["lengths"][row, beam])
+        ids = outputs["tokens"][row, beam, :length].tolist()
         if ids and ids[-1] == self.tokenizer.end_id:
             ids.pop()
         alignment = outputs.get("alignment")
+        if alignment is not None:
+            alignment = alignment[row, beam, : len(ids), ..., : len(source)]
         return Result(
             text=self.tokenizer.decode(ids),
-            score=float(outputs["scores"][row, 0]),
+            score=float(outputs["scores"][row, beam]),
             tokens=tuple(self.tokenizer.pieces(ids)),
             source_tokens=tuple(self.tokenizer.pieces(source)),
-            alignment=None if alignment is None else alignment[row, 0, : len(ids), : len(source)],
+            alignment=alignment,
         )
 
 

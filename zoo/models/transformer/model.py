@@ -88,8 +88,8 @@ class Transformer(keras.Model):
     def encode(self, source, training=False) -> dict:
         """Returns what the decoder reads of a source `(B, S)`, by name.
 
-        `layer_<i>_source_keys` and `layer_<i>_source_values` `(B, H, S, D / H)` of each decoder
-        layer, and `source_mask` `(B, S)`.
+        `layer_<i>_source_keys` `(B, H, D / H, S)` and `layer_<i>_source_values` `(B, H, S, D / H)`
+        of each decoder layer, and `source_mask` `(B, S)`.
         """
         source_mask = attention.padding_mask(source, pad_id=PAD_ID)
         x = self.embedding(source) + self._positions_to(ops.shape(source)[1])
@@ -118,7 +118,7 @@ class Transformer(keras.Model):
             Logits, the dict of `layer_<i>_keys` and `layer_<i>_values` with this position, and the
             weights over the source `(B, H, S)` of the layer `config.alignment_layer`.
         """
-        x = self.target_embedding(tokens[:, None]) + ops.take(self.positions, position, axis=0)
+        x = self.target_embedding(tokens) + ops.take(self.positions, position, axis=0)  # (B, D)
         changed = {}
         for index, layer in enumerate(self.decoder_layers):
             names = f"layer_{index}_keys", f"layer_{index}_values"
@@ -131,8 +131,8 @@ class Transformer(keras.Model):
             )
             changed |= zip(names, kept, strict=True)
             if index == self.config.alignment_layer % len(self.decoder_layers):
-                weights = layer_weights[:, :, 0]
-        return self._read_out(x)[:, 0], changed, weights
+                weights = ops.squeeze(layer_weights, axis=2)
+        return self._read_out(x), changed, weights
 
     def _positions_to(self, length):
         return ops.convert_to_tensor(self.positions)[:length]
@@ -224,7 +224,7 @@ class DecoderLayer(keras.layers.Layer):
         return x
 
     def step(self, x, source: dict, *, position, keys, values):
-        """Returns `(B, 1, D)` for one position, the keys and values, and the source's weights."""
+        """Returns `(B, D)` for one position, the keys and values, and the source's weights."""
         y, keys, values = self.self_attention.step(
             self.self_attention_residual.open(x), position=position, keys=keys, values=values
         )
@@ -253,5 +253,5 @@ class FeedForward(keras.layers.Layer):
         self.outer.build((*input_shape[:-1], self.inner.units))
 
     def call(self, x):
-        """Returns a tensor of the shape of `x` `(B, T, D)`."""
+        """Returns a tensor of the shape of `x` `(..., D)`."""
         return self.outer(self.inner(x))

@@ -23,12 +23,13 @@ class Task(GenerationTask):
         config = self.model.config
         heads, head_width = config.num_heads, config.width // config.num_heads
         of_target = TensorSpec(("B", heads, config.max_target_length, head_width), "float32")
-        of_source = TensorSpec(("B", heads, "S", head_width), "float32")
+        source_keys = TensorSpec(("B", heads, head_width, "S"), "float32")
+        source_values = TensorSpec(("B", heads, "S", head_width), "float32")
         specs = {"source_mask": TensorSpec(("B", "S"), "bool")}
         for index in range(config.num_decoder_layers):
             specs |= {
-                f"layer_{index}_source_keys": of_source,
-                f"layer_{index}_source_values": of_source,
+                f"layer_{index}_source_keys": source_keys,
+                f"layer_{index}_source_values": source_values,
                 f"layer_{index}_keys": of_target,
                 f"layer_{index}_values": of_target,
             }
