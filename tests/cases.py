@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import zoo
 from zoo import models, registry
@@ -16,6 +17,11 @@ from zoo.text.tokenizer import Tokenizer, train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = [name for name, preset in models.presets().items() if preset.for_tests]
+FIRST_TINY = [f"{family}_test" for family in models.FAMILIES]
+# Where a case takes long, the default suite has one preset a family; `-m slow` has the others.
+COSTLY_TINY = [
+    name if name in FIRST_TINY else pytest.param(name, marks=pytest.mark.slow) for name in TINY
+]
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
 
 

@@ -192,6 +192,13 @@ def test_a_beam_of_nothing_is_refused(zoo, arguments, size):
     zoo(*arguments, "--beam-size", size).refused(f"beam_size must be at least 1. Received: {size}.")
 
 
+@pytest.mark.parametrize("n", ["0", "5"])
+def test_more_than_the_beam_has_is_refused(zoo, n):
+    zoo("run", NAME, TEXT, "--beam-size", "4", "--n-best", n).refused(
+        f"--n-best must be 1 to --beam-size, here 4. Received: {n}."
+    )
+
+
 def test_a_beam_that_the_file_does_not_hold_is_refused(zoo):
     zoo("run", NAME, TEXT, "--beam-size", "3").refused(
         "holds the beam sizes 1 and 4. Received: 3.", "--beam-size 3"

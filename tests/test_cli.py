@@ -134,6 +134,30 @@ def test_a_beam_that_the_file_holds_is_used(zoo):
 
 
 @pytest.mark.parametrize("runtime", ["litert", "saved_model", "keras"])
+def test_n_best_are_the_beam_from_the_best_down(zoo, runtime, cache_of_saved_models):
+    zoo.cache = cache_of_saved_models
+    options = ("--runtime", runtime, "--beam-size", "4")
+    lines = zoo("run", NAME, *options, "--n-best", "3", DATE, "5/5/01").stdout.splitlines()
+    assert len(lines) == 6 and lines[0] == ANSWER and lines[3] == "2001-05-05"
+    assert len(set(lines)) == 6
+    done = zoo("run", NAME, *options, "--n-best", "3", "--json", DATE)
+    [results] = map(json.loads, done.stdout.splitlines())
+    assert [result["text"] for result in results] == lines[:3]
+    scores = [result["score"] for result in results]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_long_file_is_answered_in_its_order(zoo, tmp_path):
+    """Longer than a chunk: chunks are sorted by length and run on every core."""
+    days = [f"{1 + i % 12}/{1 + i % 28}/{70 + i % 30}" for i in range(1100)]
+    file = tmp_path / "days.txt"
+    file.write_text("\n".join(days))
+    answers = zoo("run", NAME, "--file", file).stdout.splitlines()
+    expected = [f"{1970 + i % 30}-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(1100)]
+    assert answers == expected
+
+
+@pytest.mark.parametrize("runtime", ["litert", "saved_model", "keras"])
 def test_json_is_one_object_a_line(zoo, runtime, cache_of_saved_models):
     zoo.cache = cache_of_saved_models
     done = zoo("run", NAME, "--json", "--runtime", runtime, stdin=f"{DATE}\n\n")

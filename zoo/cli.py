@@ -19,7 +19,7 @@ from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import RUNTIMES, load
 from zoo.runtime.result import Result
 
-_FILE_CHUNK = 2048  # lines
+_FILE_CHUNK = 512  # lines that are read, sorted by length and run together
 
 _runtime = click.option(
     "--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True,
@@ -114,21 +114,24 @@ def run(
         # that comes alone by standard input is answered at once where the engine takes one.
         size = model.engine.batch_size if file is None else _FILE_CHUNK
         while chunk := list(itertools.islice(lines, size)):
-            for results in model.n_best(chunk, n_best or 1, first_line=first):
-                _print_results(results if n_best else results[0], as_json)
+            if n_best is None:
+                answers = model(chunk, first_line=first)
+            else:
+                answers = model.n_best(chunk, n_best, first_line=first)
+            for answer in answers:
+                _print_answer(answer, as_json)
             first += len(chunk)
 
 
-def _print_results(results: Result | list[Result], as_json: bool) -> None:
+def _print_answer(answer: Result | list[Result], as_json: bool) -> None:
     """Prints one input's result, or its list of results."""
-    listed = results if isinstance(results, list) else [results]
-    if not as_json:
-        for result in listed:
-            click.echo(console.one_line(result.text))
-    elif isinstance(results, list):
-        click.echo(json.dumps([result.as_dict() for result in results]))
-    else:
-        click.echo(json.dumps(results.as_dict()))
+    results = answer if isinstance(answer, list) else [answer]
+    if as_json:
+        rows = [result.as_dict() for result in results]
+        click.echo(json.dumps(rows if isinstance(answer, list) else rows[0]))
+        return
+    for result in results:
+        click.echo(console.one_line(result.text))
 
 
 @cli.command()

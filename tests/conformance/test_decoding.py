@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import TINY, batch
+from cases import COSTLY_TINY, batch
 
 from zoo import models
 from zoo.models.restore import restore_task
@@ -20,7 +20,7 @@ def _logits(task, source, tokens):
     return np.array(task.model({"source": source, "target_inputs": inputs.astype("int32")}))
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_greedy_takes_the_most_probable_token_each_time(trained_task, name):
     task, source = trained_task(name), batch(name)["source"]
     outputs = task.generate(source, beam_size=1)
@@ -33,7 +33,7 @@ def test_greedy_takes_the_most_probable_token_each_time(trained_task, name):
 
 
 @pytest.mark.parametrize("beam_size", [1, 4])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_scores_are_the_models_own(trained_task, name, beam_size):
     task, source = trained_task(name), batch(name)["source"]
     outputs = {k: np.asarray(v) for k, v in task.generate(source, beam_size=beam_size).items()}
@@ -49,7 +49,7 @@ def test_scores_are_the_models_own(trained_task, name, beam_size):
             np.testing.assert_allclose(outputs["scores"][row, beam], expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_an_output_stops_at_its_end(trained_task, name):
     task, source = trained_task(name), batch(name)["source"]
     outputs = {k: np.asarray(v) for k, v in task.generate(source, beam_size=3).items()}
@@ -63,7 +63,7 @@ def test_an_output_stops_at_its_end(trained_task, name):
         assert tokens[length - 1] == END_ID or length == len(tokens)
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_a_beam_finds_nothing_worse_than_greedy(trained_task, name):
     task, source = trained_task(name), batch(name, rows=24)["source"]
     greedy = np.asarray(task.generate(source, beam_size=1)["scores"])[:, 0]

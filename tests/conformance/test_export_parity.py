@@ -5,18 +5,22 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import PUBLISHED, TINY, run_python
+from cases import COSTLY_TINY, PUBLISHED, run_python
 
 import zoo
-from zoo.config import DataConfig
+from zoo import models
 from zoo.data.dataset import sample_pairs
 from zoo.models.restore import restore_task
 from zoo.runtime.litert_engine import LiteRTEngine
 from zoo.runtime.saved_model_engine import SavedModelEngine
 
-# A blank line, characters the tokenizer does not know, and a text that is cut.
-TEXTS = [source for source, _ in sample_pairs(DataConfig(name="dates"))[:10]]
-TEXTS += ["", "  ", "9月27日", "Wednesday, " * 5, "1"]
+
+def texts_for(artefact):
+    """Of the data set's sample, then a blank line, unknown characters and a text that is cut."""
+    sample = sample_pairs(models.trained_preset(artefact.manifest).data)
+    long = "Wednesday, " * 5 if artefact.manifest["dataset"] == "dates" else "A man " * 70
+    return [source for source, _ in sample[:10]] + ["", "  ", "9月27日", long, "1"]
+
 
 FRESH_PROCESS = """
 import json, sys
@@ -26,18 +30,19 @@ print(json.dumps([result.as_dict() for result in model(json.loads(sys.argv[4]))]
 """
 
 
-def _in_fresh_process(folder, runtime, beam_size):
-    texts = json.dumps(TEXTS)
-    return json.loads(run_python(FRESH_PROCESS, folder, runtime, beam_size, texts))
+def _in_fresh_process(artefact, runtime, beam_size):
+    texts = json.dumps(texts_for(artefact))
+    return json.loads(run_python(FRESH_PROCESS, artefact.folder, runtime, beam_size, texts))
 
 
 def _expected(artefact, beam_size):
     model = zoo.load(artefact.folder, runtime="keras", beam_size=beam_size)
-    return [result.as_dict() for result in model(TEXTS)]
+    return [result.as_dict() for result in model(texts_for(artefact))]
 
 
 def _assert_same(actual, expected):
-    for mine, theirs, text in zip(actual, expected, TEXTS, strict=True):
+    for mine, theirs in zip(actual, expected, strict=True):
+        text = theirs["text"]
         for key in ("text", "tokens", "source_tokens"):
             assert mine[key] == theirs[key], text
         np.testing.assert_allclose(mine["score"], theirs["score"], atol=1e-3)
@@ -48,10 +53,10 @@ def _assert_same(actual, expected):
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_litert_is_keras(source_of, exported, name, beam_size):
-    folder = exported(name, "litert", quantize="none", beam_size=3).folder
-    actual = _in_fresh_process(folder, "litert", beam_size)
+    export = exported(name, "litert", quantize="none", beam_size=3)
+    actual = _in_fresh_process(export, "litert", beam_size)
     _assert_same(actual, _expected(source_of(name), beam_size))
 
 
@@ -60,17 +65,17 @@ def test_litert_is_keras(source_of, exported, name, beam_size):
     [{}, {"beam_size": 3}, {"ids_only": True}, {"xla": True}],
     ids=lambda options: "-".join(options) or "plain",
 )
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_saved_model_is_keras(source_of, exported, name, options):
-    folder = exported(name, "saved_model", **options).folder
+    export = exported(name, "saved_model", **options)
     beam_size = options.get("beam_size", 1)
-    actual = _in_fresh_process(folder, "saved_model", beam_size)
+    actual = _in_fresh_process(export, "saved_model", beam_size)
     _assert_same(actual, _expected(source_of(name), beam_size))
 
 
 @pytest.mark.parametrize("sizes", [(2, 3), (5, 17)], ids=str)
 @pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, name, options, sizes):
     engine = SavedModelEngine(exported(name, "saved_model", **options).folder)
     task = restore_task(source_of(name))
@@ -114,12 +119,12 @@ def test_a_source_that_cannot_be_read_is_refused(exported, options, source, mess
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_saved_model_is_keras(source_of, exported, name):
-    folder = exported(name, "saved_model").folder
-    _assert_same(_in_fresh_process(folder, "saved_model", 1), _expected(source_of(name), 1))
+    export = exported(name, "saved_model")
+    _assert_same(_in_fresh_process(export, "saved_model", 1), _expected(source_of(name), 1))
 
 
 @pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name, quantize):
     content = exported(name, "litert", quantize=quantize, beam_size=3).read("model.tflite")
     operators = operator_names(content)
@@ -130,11 +135,11 @@ def test_tflite_holds_built_in_operators_only(exported, name, quantize):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_tflite_is_small_and_built_in(source_of, name):
     content = source_of(name).read("model.tflite")
-    assert len(content) < 2_000_000
+    assert len(content) < 8_000_000
     assert not {x for x in operator_names(content) if x.startswith(("CUSTOM", "Flex"))}
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_steps_in_litert_are_its_whole_loop(exported, name):
     artefact = exported(name, "litert", quantize="none", beam_size=3)
     engine = LiteRTEngine(artefact.read("model.tflite"))

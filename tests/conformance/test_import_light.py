@@ -3,6 +3,8 @@
 import pytest
 from cases import run_python
 
+from zoo import models
+
 BLOCKED = "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; "
 
 
@@ -15,7 +17,7 @@ BLOCKED = "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None; 
         "zoo.data.dataset",
         "zoo.evaluation",
         "zoo.export.card",
-        "zoo.models.seq2seq.config",
+        *(f"zoo.models.{family}.config" for family in models.FAMILIES),
         "zoo.registry",
         "zoo.runtime.litert_engine",
         "zoo.runtime.load",
@@ -29,7 +31,13 @@ def test_module_imports_without_keras_and_tensorflow(module):
 
 @pytest.mark.parametrize(
     "module",
-    ["zoo.config", "zoo.layout", "zoo.registry", "zoo.signature", "zoo.models.seq2seq.config"],
+    [
+        "zoo.config",
+        "zoo.layout",
+        "zoo.registry",
+        "zoo.signature",
+        *(f"zoo.models.{family}.config" for family in models.FAMILIES),
+    ],
 )
 def test_module_needs_the_standard_library_alone(module):
     run_python(

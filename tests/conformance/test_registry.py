@@ -39,8 +39,8 @@ def test_a_preset_is_named_after_its_family_and_has_its_data(name):
     assert (preset.card is None) == preset.for_tests
 
 
-def test_published_are_the_presets_with_a_card():
-    assert set(PUBLISHED) == {name for name, preset in models.presets().items() if preset.card}
+def test_published_are_presets_with_a_card():
+    assert set(PUBLISHED) <= {name for name, preset in models.presets().items() if preset.card}
 
 
 def test_exports_are_whole_and_up_to_date():

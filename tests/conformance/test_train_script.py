@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from cases import ROOT, TINY
+from cases import COSTLY_TINY, ROOT
 
 import zoo
 from zoo import models
@@ -15,7 +15,7 @@ from zoo.registry import Artefact
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_two_steps_write_a_report_and_a_model(tmp_path, name, backend):
     module = f"zoo.models.{models.preset(name).family}.train"
     command = [sys.executable, "-m", module, "--preset", name, "--set", "train.steps=2"]

@@ -24,6 +24,18 @@ def test_source_is_along_the_top_and_output_down_the_side():
     np.testing.assert_array_equal(axes.images[0].get_array(), RESULT.alignment)
 
 
+def test_heads_stand_side_by_side_and_then_their_mean():
+    heads = np.stack([RESULT.alignment, RESULT.alignment[:, ::-1]], axis=1)  # (T, H, S)
+    *panels, _ = alignment_figure(dataclasses.replace(RESULT, alignment=heads)).axes
+    drawn = [axes.images[0].get_array() for axes in panels]
+    np.testing.assert_allclose(drawn, [heads[:, 0], heads[:, 1], heads.mean(axis=1)])
+    assert [axes.get_xlabel() for axes in panels] == [
+        "head 1: source",
+        "head 2: source",
+        "mean: source",
+    ]
+
+
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_the_ending_chooses_the_format(tmp_path, ending):
     path = tmp_path / f"picture.{ending}"

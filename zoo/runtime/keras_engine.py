@@ -32,6 +32,10 @@ class KerasEngine:
         outputs = self._functions[signature].predict_on_batch(inputs)
         return {name: np.asarray(value) for name, value in outputs.items()}
 
+    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
+        """Returns the outputs of `signature` for each source, one after the other."""
+        return [self.run(signature, source=source) for source in sources]
+
     def source_length(self, longest: int) -> int:
         """Returns the length to which sources of up to `longest` tokens are padded."""
         multiple = -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP

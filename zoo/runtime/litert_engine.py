@@ -1,5 +1,10 @@
 """Runs a `.tflite` file on LiteRT, without TensorFlow."""
 
+import os
+import queue
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
@@ -18,16 +23,9 @@ class LiteRTEngine:
     """
 
     def __init__(self, content: bytes):
-        try:
-            # One thread: at these sizes a second one costs more than it brings.
-            self._interpreter = Interpreter(model_content=content, num_threads=1)
-        except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise ZooError(f"LiteRT cannot open the model: {reason}") from error
-        self._runners = {
-            name: self._interpreter.get_signature_runner(name)
-            for name in self._interpreter.get_signature_list()
-        }
+        self._content = content
+        self._runners = self._opened()
+        self._others: list[dict] = []  # of further interpreters, for `run_all`
         shape = self._runners["generate"].get_input_details()["source"]["shape"]
         self._source_shape = tuple(int(size) for size in shape)
         self.batch_size = self._source_shape[0]
@@ -44,6 +42,39 @@ class LiteRTEngine:
             raise ZooError(unknown_name("signature", signature, self._runners))
         return self._runners[signature](**inputs)
 
+    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
+        """Returns the outputs of `signature` for each source, computed on every core."""
+        workers = min(available_cores(), len(sources))
+        if workers < 2:
+            return [self.run(signature, source=source) for source in sources]
+        while len(self._others) < workers - 1:
+            self._others.append(self._opened())
+        free: queue.SimpleQueue[dict] = queue.SimpleQueue()
+        for runners in (self._runners, *self._others[: workers - 1]):
+            free.put(runners)
+
+        def run(source):
+            runners = free.get()  # there are as many as threads
+            try:
+                return runners[signature](source=source)
+            finally:
+                free.put(runners)
+
+        # An interpreter leaves Python's lock alone while it computes, so that threads are enough.
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(run, sources))
+
+    def _opened(self) -> dict:
+        """Returns the runner of every signature of a new interpreter."""
+        try:
+            # One thread: at these sizes a second one costs more than it brings.
+            interpreter = Interpreter(model_content=self._content, num_threads=1)
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ZooError(f"LiteRT cannot open the model: {reason}") from error
+        names = interpreter.get_signature_list()
+        return {name: interpreter.get_signature_runner(name) for name in names}
+
     def source_length(self, longest: int = 0) -> int:
         """Returns the one length that the file was exported with."""
         return self._source_shape[1]
@@ -57,6 +88,13 @@ class LiteRTEngine:
             }
             for name, runner in self._runners.items()
         }
+
+
+def available_cores() -> int:
+    """Returns how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _specs(details: dict) -> dict:

@@ -46,6 +46,10 @@ class SavedModelEngine:
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
 
+    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
+        """Returns the outputs of `signature` for each source, one after the other."""
+        return [self.run(signature, source=source) for source in sources]
+
     def source_length(self, longest: int) -> int:
         """Returns the length to which sources of up to `longest` tokens are padded."""
         return longest

@@ -22,6 +22,9 @@ class Engine(Protocol):
     def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the outputs of `signature` by name."""
 
+    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
+        """Returns the outputs of `signature` for each source, in order."""
+
     def source_length(self, longest: int) -> int:
         """Returns the length to which sources of up to `longest` tokens are padded."""
 
@@ -78,18 +81,22 @@ class TextModel:
             warn_if_cut(line, len(source), self.max_source_length)
         sources = [source[: self.max_source_length] for source in sources]
         results: list[list[Result]] = [[] for _ in sources]
-        # Sources of one length share a batch, so that little of it is padding.
+        # Sources of about one length share a batch, so that little of it is padding.
         order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
-        for start in range(0, len(order), self.engine.batch_size):
-            batch = order[start : start + self.engine.batch_size]
-            length = self.engine.source_length(max(len(sources[index]) for index in batch))
-            ids = pad([sources[index] for index in batch], length, pad_id=self.tokenizer.pad_id)
-            outputs = self.engine.run(self.signature, source=ids)
+        size = self.engine.batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        padded = [self._padded([sources[index] for index in batch]) for batch in batches]
+        outputs = self.engine.run_all(self.signature, padded)
+        for batch, answer in zip(batches, outputs, strict=True):
             for row, index in enumerate(batch):
                 results[index] = [
-                    self._result(sources[index], outputs, row, beam) for beam in range(n)
+                    self._result(sources[index], answer, row, beam) for beam in range(n)
                 ]
         return results
+
+    def _padded(self, sources: list[list[int]]) -> np.ndarray:
+        length = self.engine.source_length(max(map(len, sources)))
+        return pad(sources, length, pad_id=self.tokenizer.pad_id)
 
     def _result(
         self, source: list[int], outputs: Mapping[str, np.ndarray], row: int, beam: int
