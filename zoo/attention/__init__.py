@@ -6,13 +6,16 @@ A use of attention is a score, a mask, a normalizer and a weighted sum, each its
     context, weights = attention.attend(scores, values, mask)      # attend.py, normalizers.py
 
 Local attention adds a window (windows.py), hard attention a selection (selection.py). `Attention`
-(layer.py) is scores, windows and normalizers with their parameters, chosen by a configuration.
+(layer.py) is all of these with their parameters, chosen by a configuration. Multi-head attention
+(multi_head.py) keeps keys and values from step to step; multi-step attention (multi_step.py) asks
+in every layer of a convolutional decoder.
 """
 
 from zoo.attention.attend import attend
 from zoo.attention.layer import Attention
 from zoo.attention.masks import causal_mask, padding_mask
 from zoo.attention.multi_head import CrossAttention, SelfAttention
+from zoo.attention.multi_step import multi_step_attention, multi_step_source
 from zoo.attention.normalizers import masked_softmax, sparsemax, unnormalized
 from zoo.attention.scores import (
     additive_scores,
@@ -37,6 +40,8 @@ __all__ = [
     "general_scores",
     "location_scores",
     "masked_softmax",
+    "multi_step_attention",
+    "multi_step_source",
     "padding_mask",
     "scaled_dot_scores",
     "sparsemax",

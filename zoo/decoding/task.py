@@ -73,6 +73,10 @@ class GenerationTask:
         """
         raise NotImplementedError
 
+    def stepper(self):
+        """Returns what a loop calls in place of `step`; computes what all its steps share."""
+        return self.step
+
     def generate(self, source, *, beam_size: int = 1) -> dict:
         """Returns the best outputs for `source` `(B, S)`; an empty source has an empty output.
 
@@ -87,7 +91,7 @@ class GenerationTask:
             for axis, size in enumerate(self.alignment_spec.shape[1:-1], start=1):
                 alignment_like = ops.repeat(ops.expand_dims(alignment_like, axis), size, axis=axis)
         hypotheses = search(
-            self.step,
+            self.stepper(),
             self.start(source),
             start_id=START_ID,
             end_id=END_ID,

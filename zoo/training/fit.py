@@ -15,6 +15,8 @@ from zoo.training.losses import TokenCrossEntropy
 from zoo.training.run_folder import RunFolder
 from zoo.training.schedules import Schedule
 
+_STEPS_THAT_PAY_FOR_XLA = 1000
+
 
 def fit(
     model: keras.Model,
@@ -57,6 +59,8 @@ def fit(
             global_clipnorm=config.clip_norm,
         ),
         loss=TokenCrossEntropy(pad_id=pad_id, label_smoothing=config.label_smoothing),
+        # Keras leaves XLA off on a CPU. Compiling takes seconds a shape, and pays in the long run.
+        jit_compile=True if total_steps >= _STEPS_THAT_PAY_FOR_XLA else "auto",
     )
     model.optimizer.build(model.trainable_variables)
     if run.checkpoint is not None:
