@@ -104,9 +104,32 @@ class AttentionConfig:
     window: typing.Literal["global", "local_m", "local_p"] = "global"
     half_width: int = 3  # of a local window; with 10, as in the paper, a short source is all inside
     units: int = 64  # of the networks within additive and concat scores and within local_p
+    # soft sums over positions. hard and gumbel take one: in training a drawn one, its network
+    # taught by REINFORCE or through the draw itself; in use the most probable one.
+    selection: typing.Literal["soft", "hard", "gumbel"] = "soft"
+    sampled_share: float = 0.5  # of hard: of the training batches; the others attend softly
+    reward_weight: float = 0.1  # of hard: lambda_r in arXiv:1502.03044
+    entropy_weight: float = 0.002  # of hard: lambda_e
+    temperature: float = 1.0  # of gumbel: the lower, the nearer its gradient to the hard choice's
 
     def __post_init__(self):
-        require(self, half_width=self.half_width >= 1, units=self.units >= 1)
+        # A position is drawn from probabilities: a raw match is none, and local_p's products sum
+        # to less than 1.
+        takes_one = self.selection != "soft"
+        draws_raw = takes_one and self.normalizer == "none"
+        draws_products = takes_one and self.window == "local_p"
+        require(
+            self,
+            normalizer=not draws_raw,
+            window=not draws_products,
+            half_width=self.half_width >= 1,
+            units=self.units >= 1,
+            selection=not (draws_raw or draws_products),
+            sampled_share=0 < self.sampled_share <= 1,
+            reward_weight=self.reward_weight >= 0,
+            entropy_weight=self.entropy_weight >= 0,
+            temperature=self.temperature > 0,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from zoo.config import ConfigError
+from zoo.config import AttentionConfig, ConfigError
 from zoo.models.seq2seq.config import Seq2SeqConfig
 from zoo.models.seq2seq.model import Seq2Seq
 
@@ -88,19 +88,54 @@ def test_state_has_the_tensors_of_every_layer(cell, num_layers):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "named"),
     [
-        {"bidirectional": True, "units": 5},
-        {"bidirectional": True, "reverse_source": True},
-        {"share_parameters": True, "bidirectional": True},
-        {"share_parameters": True, "context": "peeky"},
-        {"transfer_cell": True, "cell": "gru"},
-        {"dropout": 1.0},
-        {"num_layers": 0},
-        {"vocab_size": 4},
+        ({"bidirectional": True, "units": 5}, "bidirectional=True, units=5"),
+        ({"bidirectional": True, "encoder_units": 5}, "bidirectional=True, encoder_units=5"),
+        ({"bidirectional": True, "reverse_source": True}, "reverse_source=True"),
+        ({"share_parameters": True, "bidirectional": True}, "share_parameters=True"),
+        ({"share_parameters": True, "context": "peeky"}, "context='peeky'"),
+        ({"share_parameters": True, "order": "bahdanau"}, "order='bahdanau'"),
+        (
+            {"share_parameters": True, "encoder_units": 6, "initial_state": "mean"},
+            "share_parameters=True, encoder_units=6",
+        ),
+        ({"transfer_cell": True, "cell": "gru"}, "cell='gru', transfer_cell=True"),
+        ({"transfer_cell": True, "initial_state": "mean"}, "initial_state='mean'"),
+        ({"initial_state": "backward"}, "bidirectional=False, initial_state='backward'"),
+        ({"encoder_units": 6}, "encoder_units=6, units=4, initial_state='last'"),
+        ({"encoder_units": 6, "initial_state": "mean"}, "score='dot'"),
+        ({"order": "conditional"}, "order='conditional', cell='lstm'"),
+        ({"order": "bahdanau", "context": "plain"}, "context='plain', order='bahdanau'"),
+        ({"context_dropout": 0.1, "context": "peeky"}, "context_dropout=0.1"),
+        ({"input_feeding": True}, "input_feeding=True, readout='linear'"),
+        ({"input_feeding": True, "context": "plain"}, "context='plain', input_feeding=True"),
+        (
+            {"input_feeding": True, "readout": "tanh", "order": "bahdanau"},
+            "order='bahdanau', input_feeding=True",
+        ),
+        ({"tie_embeddings": "all"}, "tie_embeddings='all', readout='linear'"),
+        (
+            {"tie_embeddings": "output", "readout": "deep", "readout_units": 5},
+            "tie_embeddings='output', readout_units=5",
+        ),
+        ({"readout_units": 5}, "readout='linear', readout_units=5"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"readout_dropout": -0.1}, "readout_dropout=-0.1"),
+        ({"num_layers": 0}, "num_layers=0"),
+        ({"vocab_size": 4}, "vocab_size=4"),
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused(changes):
-    with pytest.raises(ConfigError, match="Seq2SeqConfig does not accept"):
+def test_what_makes_no_sense_is_refused(changes, named):
+    with pytest.raises(ConfigError, match="Seq2SeqConfig does not accept") as caught:
         dataclasses.replace(CONFIG, **changes)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("other", [{"normalizer": "none"}, {"window": "local_p"}], ids=str)
+@pytest.mark.parametrize("selection", ["hard", "gumbel"])
+def test_only_probabilities_are_drawn_from(selection, other):
+    with pytest.raises(ConfigError, match=f"selection='{selection}'") as caught:
+        AttentionConfig(selection=selection, **other)
+    assert next(iter(other)) in str(caught.value)

@@ -1,9 +1,11 @@
 """Attention with its parameters: the functions of this package, chosen by a configuration."""
 
+from typing import Any, NamedTuple
+
 import keras
 from keras import ops
 
-from zoo.attention import normalizers, scores, windows
+from zoo.attention import normalizers, scores, selection, windows
 from zoo.attention.attend import attend
 from zoo.config import AttentionConfig
 
@@ -14,11 +16,19 @@ _NORMALIZERS = {
 }
 
 
+class Attended(NamedTuple):
+    """What queries `(B, T, Dq)` got from a source."""
+
+    context: Any  # (B, T, Dk)
+    weights: Any  # (B, T, S), by which the context was summed
+    probabilities: Any  # (B, T, S), from which hard attention selected; else the weights
+
+
 class Attention(keras.layers.Layer):
     """Queries that attend to the states of a source.
 
     Args:
-        config: Which score, normalizer and window.
+        config: Which score, normalizer, window and selection.
         query_width: Dq.
         key_width: Dk; dot, scaled dot and cosine scores need it equal to Dq.
         max_source_length: The longest source, for location scores.
@@ -43,6 +53,7 @@ class Attention(keras.layers.Layer):
                 f"query_width={query_width}, key_width={key_width}."
             )
         self.config = config
+        self._query_width = query_width
         shapes = {
             "general": {"kernel": (query_width, key_width)},
             "additive": {
@@ -65,20 +76,52 @@ class Attention(keras.layers.Layer):
                 "kernel": self._weight("center_kernel", (query_width, config.units)),
                 "vector": self._weight("center_vector", (config.units,)),
             }
+        self._seed = None
+        if config.selection != "soft":
+            self._seed = keras.random.SeedGenerator()
         self.built = True
 
+    def project_keys(self, source_states):
+        """Returns what scores read of the source states `(B, S, Dk)` and no query changes.
+
+        `(B, S, A)`, once for all steps, with additive and concat scores; None with the others.
+        """
+        if self.config.score not in ("additive", "concat"):
+            return None
+        return ops.matmul(source_states, self._key_kernel())
+
+    def draws(self, batch_size, num_queries, source_length):
+        """Returns what a training step draws for hard attention, to be handed to `call`.
+
+        Returns:
+            A dict: `noise` `(B, T, S)` and, for `hard`, `is_sampled`, a scalar boolean for the
+            whole batch (Xu et al., section 4.1). Empty for soft attention.
+        """
+        if self._seed is None:
+            return {}
+        shape = (batch_size, num_queries, source_length)
+        draws = {"noise": selection.gumbel_noise(shape, seed=self._seed)}
+        if self.config.selection == "hard":
+            coin = keras.random.uniform((), seed=self._seed)
+            draws["is_sampled"] = coin < self.config.sampled_share
+        return draws
+
     # Not `mask`: Keras would take that for the query's and hand it on with the context.
-    def call(self, query, keys, *, source_mask, positions):
-        """Returns the context `(B, T, Dk)` and the weights `(B, T, S)`.
+    def call(
+        self, query, source_states, *, source_mask, positions, source_keys=None, draws=None
+    ) -> Attended:
+        """Returns the context, the weights and the probabilities behind them.
 
         Args:
             query: `(B, T, Dq)`. Decoder states.
-            keys: `(B, S, Dk)`. The source's states, which are the values too.
+            source_states: `(B, S, Dk)`. The keys, which are the values too.
             source_mask: `(B, S)`, True at real tokens.
             positions: `(T,)` int32, the queries' positions in the target, from 0.
+            source_keys: What `project_keys` gave for `source_states`; None computes it.
+            draws: What `draws` gave, in training; without, the most probable position is selected.
         """
         normalize = _NORMALIZERS[self.config.normalizer]
-        source_length = ops.shape(keys)[1]
+        source_length = ops.shape(source_states)[1]
         mask = source_mask[:, None]  # (B, 1, S)
         centers = self._centers(query, mask, positions)
         if centers is not None:
@@ -86,22 +129,57 @@ class Attention(keras.layers.Layer):
             mask = ops.logical_and(mask, windows.window_mask(centers, **window))  # (B, T, S)
             if self.config.window == "local_p":
                 normalize = _times(normalize, windows.gaussian(centers, **window))
-        return attend(self._scores(query, keys), keys, mask, normalize=normalize)
+        scores = self._scores(query, source_states, source_keys)
+        if self.config.selection == "soft":
+            context, weights = attend(scores, source_states, mask, normalize=normalize)
+            return Attended(context, weights, weights)
+        probabilities = normalize(scores, mask)
+        weights = self._select(probabilities, draws)
+        return Attended(ops.matmul(weights, source_states), weights, probabilities)
 
-    def _scores(self, query, keys):
+    def _select(self, probabilities, draws):
+        """Returns the weights of hard attention, `(B, T, S)`."""
+        if not draws:
+            return selection.most_probable(probabilities)
+        if self.config.selection == "gumbel":
+            return selection.straight_through_sampled(
+                probabilities, temperature=self.config.temperature, noise=draws["noise"]
+            )
+        drawn = selection.sampled(probabilities, noise=draws["noise"])
+        return ops.where(draws["is_sampled"], drawn, probabilities)
+
+    def _scores(self, query, source_states, source_keys):
         if self.config.score == "location":
             return scores.location_scores(
-                query, **self._score_weights, source_length=ops.shape(keys)[1]
+                query, **self._score_weights, source_length=ops.shape(source_states)[1]
+            )
+        if self.config.score in ("additive", "concat"):
+            if source_keys is None:
+                source_keys = self.project_keys(source_states)
+            return scores.additive_scores(
+                query,
+                source_keys,
+                query_kernel=self._query_kernel(),
+                key_kernel=None,
+                vector=self._score_weights["vector"],
             )
         score = {
             "dot": scores.dot_scores,
             "scaled_dot": scores.scaled_dot_scores,
             "general": scores.general_scores,
-            "additive": scores.additive_scores,
-            "concat": scores.concat_scores,
             "cosine": scores.cosine_scores,
         }[self.config.score]
-        return score(query, keys, **self._score_weights)
+        return score(query, source_states, **self._score_weights)
+
+    def _query_kernel(self):
+        if self.config.score == "additive":
+            return self._score_weights["query_kernel"]
+        return self._score_weights["kernel"][: self._query_width]
+
+    def _key_kernel(self):
+        if self.config.score == "additive":
+            return self._score_weights["key_kernel"]
+        return self._score_weights["kernel"][self._query_width :]
 
     def _centers(self, query, mask, positions):
         """Returns the centers of the windows, `(B or 1, T)`, or None where attention is global."""

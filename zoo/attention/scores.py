@@ -84,9 +84,9 @@ def additive_scores(query, keys, *, query_kernel, key_kernel, vector):
     """
     if key_kernel is not None:
         keys = ops.matmul(keys, key_kernel)
-    query = ops.matmul(query, query_kernel)
-    hidden = ops.tanh(query[:, :, None] + keys[:, None])  # (B, T, S, A)
-    return ops.sum(hidden * vector, axis=-1)
+    query = _times(query, query_kernel)
+    hidden = ops.tanh(ops.expand_dims(query, 2) + ops.expand_dims(keys, 1))  # (B, T, S, A)
+    return ops.squeeze(_times(hidden, ops.expand_dims(vector, 1)), -1)
 
 
 def concat_scores(query, keys, *, kernel, vector):
@@ -155,3 +155,13 @@ def location_scores(query, *, kernel, source_length):
     Source: Luong, Pham and Manning, 2015 (arXiv:1508.04025), equation 8, "location".
     """
     return ops.matmul(query, kernel)[:, :, :source_length]
+
+
+def _times(x, kernel):
+    """Returns `x` `(..., D)` times `kernel` `(D, A)`, as one product of two matrices.
+
+    `ops.matmul` of other ranks (keras 3.15 on TensorFlow) has a gradient that XLA does not compile
+    within a loop, and `ops.einsum` one that is slow: a product a row, and their sum.
+    """
+    rows = ops.matmul(ops.reshape(x, (-1, x.shape[-1])), kernel)
+    return ops.reshape(rows, (*ops.shape(x)[:-1], kernel.shape[-1]))

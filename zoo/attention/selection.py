@@ -9,51 +9,63 @@ import keras
 from keras import ops
 
 _TINY = 1e-9  # below every weight that matters; keeps logarithms finite
+_NEVER = -1e9  # below the logarithm of every weight and its noise
 
 
 def most_probable(weights):
     """Returns 1 at each row's largest weight, the first of equals, and 0 elsewhere."""
-    _, best = ops.top_k(weights, 1)
-    return _one_hot(best[..., 0], weights)
+    return _largest(weights, weights)
 
 
-def sampled(weights, *, seed):
+def gumbel_noise(shape, *, seed):
+    """Returns the noise of draws, in `shape`, for `sampled` and `straight_through_sampled`.
+
+    The draws of a loop take theirs from noise made before it: a loop's body is no place for a
+    generator, whose state would have to leave the loop.
+
+    Args:
+        shape: That of the weights to draw from.
+        seed: A `keras.random.SeedGenerator` or an int.
+    """
+    uniform = keras.random.uniform(shape, minval=1e-7, maxval=1.0, seed=seed)
+    return -ops.log(-ops.log(uniform))
+
+
+def sampled(weights, *, noise):
     """Returns 1 at a position drawn with the probability of its weight; no gradient passes.
 
     Args:
         weights: Probabilities.
-        seed: A `keras.random.SeedGenerator` or an int.
+        noise: `gumbel_noise` of the shape of `weights`.
 
     Source: equation 8.
     """
-    noisy = _gumbel_log_weights(ops.stop_gradient(weights), seed)
-    _, drawn = ops.top_k(noisy, 1)
-    return _one_hot(drawn[..., 0], weights)
+    weights = ops.stop_gradient(weights)
+    return _largest(_noisy(weights, noise), weights)
 
 
-def straight_through_sampled(weights, *, temperature, seed):
+def straight_through_sampled(weights, *, temperature, noise):
     """Returns what `sampled` draws, with the gradient of a softened draw.
 
     Args:
         weights: Probabilities.
         temperature: Above 0; the lower, the nearer the gradient is to that of the hard choice, and
             the more it varies.
-        seed: A `keras.random.SeedGenerator` or an int.
+        noise: `gumbel_noise` of the shape of `weights`.
 
     Source: Jang, Gu and Poole, 2017 (arXiv:1611.01144), section 2.2.
     """
-    noisy = _gumbel_log_weights(weights, seed)
+    noisy = _noisy(weights, noise)
     soft = ops.softmax(noisy / temperature, axis=-1)
-    _, drawn = ops.top_k(noisy, 1)
-    hard = _one_hot(drawn[..., 0], weights)
+    hard = ops.stop_gradient(_largest(noisy, weights))
     # A row of zeros draws nothing, and gives no gradient.
     soft = ops.where(ops.sum(weights, axis=-1, keepdims=True) > 0, soft, 0.0)
-    return hard + soft - ops.stop_gradient(soft)
+    return hard + (soft - ops.stop_gradient(soft))  # exactly `hard`: the difference is 0
 
 
 def entropy(weights):
     """Returns each row's entropy in nats, `(...)`; a row of zeros has none."""
-    return -ops.sum(weights * ops.log(ops.maximum(weights, _TINY)), axis=-1)
+    return -ops.sum(weights * _log(weights), axis=-1)
 
 
 def reinforce_loss(cost, log_probs, entropies, *, baseline, reward_weight, entropy_weight):
@@ -79,16 +91,24 @@ def reinforce_loss(cost, log_probs, entropies, *, baseline, reward_weight, entro
 
 def log_prob(weights, selected):
     """Returns the log probability (nats) of what was selected, `(...)`; 0 where nothing was."""
-    return ops.sum(selected * ops.log(ops.maximum(weights, _TINY)), axis=-1)
+    return ops.sum(selected * _log(weights), axis=-1)
 
 
-def _gumbel_log_weights(weights, seed):
-    """Returns the logarithms of weights plus Gumbel noise; their largest is a draw."""
-    uniform = keras.random.uniform(ops.shape(weights), minval=1e-7, maxval=1.0, seed=seed)
-    return ops.log(ops.maximum(weights, _TINY)) - ops.log(-ops.log(uniform))
+def _log(weights):
+    return ops.log(ops.maximum(weights, _TINY))
 
 
-def _one_hot(position, weights):
-    """Returns 1 at `position` in the rows of `weights` that are not all 0."""
-    chosen = ops.one_hot(position, weights.shape[-1], dtype=weights.dtype)
-    return ops.where(ops.sum(weights, axis=-1, keepdims=True) > 0, chosen, 0.0)
+def _noisy(weights, noise):
+    """Returns what a draw takes the largest of; what has no weight is out of reach."""
+    return ops.where(weights > 0, _log(weights) + noise, _NEVER)
+
+
+def _largest(x, weights):
+    """Returns 1 at the first of each row's largest `x`, in the rows of `weights` not all 0.
+
+    By comparing, not by sorting: an open number of positions, and none at all, is no trouble then.
+    """
+    is_largest = ops.cast(ops.equal(x, ops.max(x, axis=-1, keepdims=True)), "float32")
+    is_first = ops.cumsum(is_largest, axis=-1) * is_largest == 1.0
+    chosen = ops.logical_and(is_first, ops.sum(weights, axis=-1, keepdims=True) > 0)
+    return ops.cast(chosen, weights.dtype)

@@ -15,6 +15,58 @@ def state_names(cell: str) -> tuple[str, ...]:
     return ("h", "c") if cell == "lstm" else ("h",)
 
 
+def loop(step, inputs: dict, states: dict, output_widths: dict) -> dict:
+    """Returns what `step` gives at each time, `(B, T, width)` by name; gradients pass.
+
+    Args:
+        step: `step(inputs, states) -> (outputs, states)`, each a dict of `(B, width)` by name. It
+            may read tensors from outside; it may not draw random numbers.
+        inputs: `(B, T, width)` by name, float.
+        states: Those of the first step.
+        output_widths: Of what `step` gives.
+
+    By `keras.layers.RNN`, which has one tensor in and one out. `ops.scan` (keras 3.15) sets no
+    bound to its iterations on TensorFlow, and XLA has no gradients of such a loop.
+    """
+    input_widths = {name: ops.shape(value)[-1] for name, value in inputs.items()}
+
+    def packed_step(packed, state_list):
+        outputs, new = step(
+            _unpacked(packed, input_widths), dict(zip(states, state_list, strict=True))
+        )
+        return _packed(outputs, output_widths), [new[name] for name in states]
+
+    cell = _StepCell(packed_step, [state.shape[-1] for state in states.values()])
+    layer = keras.layers.RNN(cell, return_sequences=True)
+    packed = layer(_packed(inputs, input_widths), initial_state=list(states.values()))
+    return _unpacked(packed, output_widths)
+
+
+class _StepCell(keras.layers.Layer):
+    """A function as the cell of `keras.layers.RNN`."""
+
+    def __init__(self, step, state_size: list[int]):
+        super().__init__()
+        self.step = step
+        self.state_size = state_size
+        self.built = True
+
+    def call(self, inputs, states):
+        return self.step(inputs, states)
+
+
+def _packed(tensors: dict, widths: dict):
+    return ops.concatenate([tensors[name] for name in widths], axis=-1)
+
+
+def _unpacked(packed, widths: dict) -> dict:
+    tensors, start = {}, 0
+    for name, width in widths.items():
+        tensors[name] = packed[..., start : start + width]
+        start = start + width
+    return tensors
+
+
 class RecurrentStack(keras.layers.Layer):
     """Recurrent layers one above the other, reading forwards.
 
@@ -65,13 +117,34 @@ class RecurrentStack(keras.layers.Layer):
             states.append(last)
         return x, states
 
-    def step(self, x, states):
-        """Returns the top output `(B, units)` for one input `(B, D)`, and the new states."""
+    def step(self, x, states, *, factors=()):
+        """Returns the top output `(B, units)` for one input `(B, D)`, and the new states.
+
+        Args:
+            x: The bottom layer's input.
+            states: Every layer's, as `call` returns them.
+            factors: What dropout multiplies every layer's input by, `(B, width)` each: one step of
+                `dropout_factors`. Empty drops nothing.
+        """
         new_states = []
-        for layer, state in zip(self.recurrent_layers, states, strict=True):
+        for index, (layer, state) in enumerate(zip(self.recurrent_layers, states, strict=True)):
+            if factors:
+                x = x * factors[index]
             x, new_state = layer.cell(x, state)
             new_states.append(list(new_state))
         return x, new_states
+
+    def dropout_factors(self, batch_size, length):
+        """Returns what dropout multiplies each layer's inputs by in training, `(B, T, width)` each.
+
+        For a loop over `step`, whose body is no place to draw in. Empty where nothing is dropped.
+        """
+        if not self.dropout.rate:
+            return []
+        return [
+            self.dropout(ops.ones((batch_size, length, layer.cell.kernel.shape[0])), training=True)
+            for layer in self.recurrent_layers
+        ]
 
 
 class RecurrentEncoder(keras.layers.Layer):

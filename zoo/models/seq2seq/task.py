@@ -17,25 +17,34 @@ class Task(GenerationTask):
     @property
     def constants(self) -> tuple[str, ...]:
         """The entries of the state that no step changes."""
-        return {
-            "plain": (),
-            "peeky": ("summary",),
-            "attention": ("source_states", "source_mask"),
-        }[self.model.config.context]
+        config = self.model.config
+        if config.context == "attention":
+            projects = config.attention.score in ("additive", "concat")
+            return ("source_states", "source_mask") + (("source_keys",) if projects else ())
+        return ("summary",) if config.context == "peeky" else ()
 
     @property
     def state_specs(self) -> dict[str, TensorSpec]:
         """Every entry of the state."""
         config = self.model.config
-        vector = TensorSpec(("B", config.units), "float32")
-        sizes = {
-            "summary": vector,
-            "source_states": TensorSpec(("B", "S", config.units), "float32"),
+
+        def floats(*shape):
+            return TensorSpec(("B", *shape), "float32")
+
+        read_only = {
+            "summary": floats(config.encoder_width),
+            "source_states": floats("S", config.encoder_width),
             "source_mask": TensorSpec(("B", "S"), "bool"),
+            "source_keys": floats("S", config.attention.units),
         }
-        letters = ("h", "c") if config.cell == "lstm" else ("h",)
-        names = [f"layer_{i}_{letter}" for i in range(config.num_layers) for letter in letters]
-        return {name: vector for name in names} | {name: sizes[name] for name in self.constants}
+        specs = {
+            f"layer_{index}_{name}": floats(config.units)
+            for index in range(config.num_layers)
+            for name in (("h", "c") if config.cell == "lstm" else ("h",))
+        }
+        if config.input_feeding:
+            specs["fed"] = floats(config.readout_width)
+        return specs | {name: read_only[name] for name in self.constants}
 
     @property
     def alignment_spec(self) -> TensorSpec | None:
