@@ -1,0 +1,60 @@
+"""Tools that people run by hand, on shapes small enough for a test."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from cases import ROOT
+
+TINY = {
+    "vocab_size": 40, "width": 16, "feed_forward_width": 24, "num_heads": 2, "num_layers": 1,
+    "source_length": 7, "longest": 32, "beam_size": 3,
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_peers_are_compared_and_a_missing_one_is_told(zoo, tmp_path):
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    error = "ModuleNotFoundError('No module named', name='ctranslate2')"
+    (absent / "ctranslate2.py").write_text(f"raise {error}\n")
+    options = ["--only", "growth", "--rounds", "2", "--json"]
+    options += [word for name, size in TINY.items() for word in ("--set", f"{name}={size}")]
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "compare_peers.py", *options],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**zoo.environment(), "PYTHONPATH": str(absent)},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["shape"].items() >= TINY.items() and found["rounds"] == 2
+    growth = found["parts"]["growth"]
+    rows = {row["contestant"]: row for row in growth["rows"]}
+    assert set(rows) == {
+        f"{library} int8, {search}, {tokens} tokens"
+        for library in ("LiteRT", "CTranslate2")
+        for search in ("greedy", "beam 3")
+        for tokens in (16, 32)
+    }
+    for name, row in rows.items():
+        if name.startswith("CTranslate2"):
+            assert row["error"] == "ctranslate2 is not installed"
+        else:
+            assert 0 < row["min_ms"] <= row["median_ms"]
+            assert row["ms_per_token"] == row["median_ms"] / row["tokens"]
+    for ratio in growth["ratios"]:
+        long, short = rows[ratio["contestant"]], rows[ratio["against"]]
+        assert (long["tokens"], short["tokens"]) == (32, 16)
+        if "error" in long:
+            assert ratio["ratio"] is None
+        else:
+            assert ratio["ratio"] == long["median_ms"] / short["median_ms"]
+
+
+def test_a_shape_that_is_none_is_refused_in_a_line(zoo, tmp_path):
+    tool = ROOT / "tools" / "compare_peers.py"
+    done = zoo("--set", "width=", program=(str(tool),))
+    done.refused("width", "int")
