@@ -429,7 +429,7 @@ def test_weights_of_another_shape_are_refused(zoo, other_weights, arguments):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "seq2sec"}, "Unknown family 'seq2sec'. Did you mean seq2seq?"),
+        ({"family": "seq2sec"}, "Unknown family 'seq2sec'. Did you mean seq2seq"),
         ({"configuration": {}}, "Seq2SeqPreset lacks "),
     ],
 )

@@ -233,7 +233,12 @@ def corpus(shape: Shape, work: Path) -> Part:
 
 def training(shape: Shape, work: Path) -> Part:
     policies = [{"policy": policy} for policy in ("float32", "mixed_bfloat16")]
-    modes = [{"bfloat16": x, "compiled": y} for x in (False, True) for y in (False, True)]
+    modes = [
+        {"threads": threads, "bfloat16": bfloat16, "compiled": compiled}
+        for threads in sorted({1, CORES})
+        for bfloat16 in (False, True)
+        for compiled in (False, True)
+    ]
     contestants = [
         Contestant("zoo, XLA", train_zoo, shape, settings=policies),
         Contestant("KerasHub, XLA", train_keras_hub, shape, settings=policies),
@@ -439,9 +444,12 @@ def as_text(table: dict) -> str:
     for row in table["rows"]:
         columns = ("median_ms", "min_ms", "ms_per_token")
         cells = "".join(f"{row[name]:10.3f}" for name in columns if name in row)
-        setting = row.get("setting")
-        said = f"  {setting}, best of {len(row['tried'])}" if setting else ""
+        tried, setting = row["tried"], row.get("setting")
+        said = f"  {setting} ({len(tried)} tried)" if setting else ""
         lines.append(f"{row['contestant']:42}{row.get('error', cells)}{said}")
+        failures = {name: why for name, why in tried.items() if isinstance(why, str)}
+        if setting:
+            lines += [f"    not at {name}: {why}" for name, why in failures.items()]
     for row in table["ratios"]:
         ratio, goal = row["ratio"], row["goal"]
         if isinstance(goal, float):
@@ -647,11 +655,11 @@ def train_keras_hub(shape: Shape, *, policy: str):
     return lambda: model.train_on_batch(inputs, targets)
 
 
-def train_torch(shape: Shape, *, bfloat16: bool, compiled: bool):
+def train_torch(shape: Shape, *, threads: int, bfloat16: bool, compiled: bool):
     import torch
     from torch import nn
 
-    torch.set_num_threads(CORES)
+    torch.set_num_threads(threads)
     config = shape.preset().model
     table = nn.Embedding(shape.vocab_size, shape.width)
     core = nn.Transformer(

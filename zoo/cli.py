@@ -5,7 +5,6 @@ statuses.
 """
 
 import contextlib
-import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -113,7 +112,7 @@ def run(
         # A file is read in chunks, which the model sorts by length: memory stays constant. A line
         # that comes alone by standard input is answered at once where the engine takes one.
         size = model.engine.batch_size if file is None else _FILE_CHUNK
-        while chunk := list(itertools.islice(lines, size)):
+        for chunk in _chunks(lines, size):
             if n_best is None:
                 answers = model(chunk, first_line=first)
             else:
@@ -272,6 +271,23 @@ def _lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
             raise ZooError(f"Cannot read {file}: {error.strerror}.") from error
         with stream:
             yield _with_progress(_decoded(stream, str(file)))
+
+
+def _chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
+    """Yields lists of `size` lines, the last one shorter; and what was read before an error."""
+    chunk = []
+    try:
+        for line in lines:
+            chunk.append(line)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except ZooError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
 
 
 def _with_progress(lines: Iterator[str]) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import TINY, batch, run_python
+from cases import COSTLY_TINY, batch, run_python
 
 from zoo.models.restore import restore_task
 
@@ -24,7 +24,7 @@ np.savez(outputs, **{name: np.asarray(array) for name, array in found.items()})
 """
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_jax_gives_the_numbers_of_tensorflow(trained, tmp_path, name):
     arrays = batch(name)
     del arrays["target_outputs"]

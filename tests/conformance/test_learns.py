@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from cases import TINY, batch
+from cases import COSTLY_TINY, batch
 
 import zoo
 from zoo.text.tokenizer import PAD_ID
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", COSTLY_TINY)
 def test_one_batch_is_learnt_by_every_weight(name):
     task, arrays = zoo.build(name, seed=0), batch(name)
     targets = arrays.pop("target_outputs")
