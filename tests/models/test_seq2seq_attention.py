@@ -53,7 +53,7 @@ def _variants():
     found["conditional-wide"] = {**ORDERS["conditional"], **additive, "encoder_units": 20}
     found["bahdanau-lstm"] = {**ORDERS["bahdanau"], **additive, **lstm, "dropout": 0.1}
     found["bahdanau-linear"] = {"order": "bahdanau", **additive}
-    found["feeding-lstm"] = {**ORDERS["feeding"], **lstm, "readout_units": 10, "dropout": 0.1}
+    found["feeding-lstm"] = {**ORDERS["feeding"], **lstm, "readout_units": 24, "dropout": 0.05}
     found["luong-tied"] = {"readout": "tanh", **tied, "tie_embeddings": "output"}
     found["luong-maxout"] = {"readout": "maxout", "bidirectional": False, "share_parameters": True}
     return found
