@@ -243,10 +243,10 @@ def _multi30k(kind: str, model: Seq2SeqConfig, summary: str, paper: str, card: C
         model=model,
         train=TrainConfig(
             epochs=30,
-            batch_tokens=4096,
+            batch_tokens=2048,
             learning_rate=1e-3,
             schedule="cosine",
-            warmup_steps=300,
+            warmup_steps=600,
             beta_2=0.98,
             clip_norm=1.0,
             label_smoothing=0.1,
