@@ -158,6 +158,7 @@ def test_from_dict_refuses(values, message):
         ("decode.beam_size=0", "DecodeConfig does not accept beam_size=0"),
         ("decode.length_penalty=-0.1", "length_penalty=-0.1"),
         ("data.rows=9", "DataConfig does not accept rows=9"),
+        ("data.sampling=0.2", "sampling=0.2"),  # characters have no other cuts
         ("model.units=0", "Seq2SeqConfig does not accept units=0"),
         ("model.units=33", "units=33"),  # the preset reads both ways, half the units each
         ("model.dropout=1", "dropout=1.0"),

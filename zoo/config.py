@@ -33,11 +33,16 @@ class DataConfig:
     rows: int | None = None  # pairs in all splits together; None is the whole data set
     # The pieces of the tokenizer, which is trained on both columns: characters, or SentencePiece's.
     tokenizer: typing.Literal["char", "unigram", "bpe"] = "char"
+    # Subword regularization: in training, each epoch draws how unigram cuts the words. This is
+    # alpha of Kudo, 2018 (arXiv:1804.10959): the lower, the more varied. None takes the best cut.
+    sampling: float | None = None
 
     def __post_init__(self):
         require(
             self,
             source=self.source != self.target,
+            sampling=self.sampling is None
+            or (self.sampling > 0 and self.tokenizer == "unigram"),
             rows=self.rows is None or self.rows >= 10,
         )
 

@@ -13,7 +13,7 @@ TARGET = np.where(np.arange(20) < (LENGTHS // 2)[:, None], 7, 0).astype("int32")
 
 def _by_length(**options):
     settings = {"batch_tokens": 64, "pad_id": 0, "seed": 3} | options
-    return LengthBatches({"source": SOURCE}, TARGET, **settings)
+    return LengthBatches(lambda epoch: ({"source": SOURCE}, TARGET), **settings)
 
 
 def _rows(batches):
@@ -62,7 +62,7 @@ def test_the_first_two_batches_differ_in_length():
 
 
 @pytest.mark.parametrize("make", [_by_length, lambda **options: ShuffledBatches(
-    {"source": SOURCE}, TARGET, batch_size=7, **{"seed": 3, **options})])  # fmt: skip
+    lambda epoch: ({"source": SOURCE}, TARGET), batch_size=7, **{"seed": 3, **options})])  # fmt: skip
 def test_the_order_depends_on_seed_and_epoch_alone(make):
     first, again = make(), make()
     assert _rows(first) == _rows(again)
@@ -70,3 +70,37 @@ def test_the_order_depends_on_seed_and_epoch_alone(make):
     first.on_epoch_end()
     assert _rows(first) != _rows(again)
     assert _rows(make(epoch=1)) == _rows(first)
+
+
+def _another_each_epoch(epoch):
+    return {"source": SOURCE + 100 * epoch * (SOURCE != 0)}, TARGET
+
+
+@pytest.mark.parametrize("make", [
+    lambda **options: LengthBatches(_another_each_epoch, batch_tokens=64, pad_id=0, **options),
+    lambda **options: ShuffledBatches(_another_each_epoch, batch_size=7, **options),
+])  # fmt: skip
+def test_an_epoch_has_its_own_examples(make):
+    first, second = make(seed=3), make(seed=3, epoch=1)
+    assert sorted(_rows(second)) == [row + 100 for row in sorted(_rows(first))]
+    first.on_epoch_end()
+    assert _rows(first) == _rows(second)
+
+
+def _twice_in_epoch(twice):
+    def examples(epoch):
+        times = 2 if epoch == twice else 1
+        return {"source": np.repeat(SOURCE, times, axis=0)}, np.repeat(TARGET, times, axis=0)
+
+    return examples
+
+
+def test_every_epoch_has_as_many_batches_as_the_first():
+    for twice in (0, 1):
+        batches = LengthBatches(_twice_in_epoch(twice), batch_tokens=64, pad_id=0, seed=3)
+        count = len(batches)
+        batches.on_epoch_end()
+        assert len(batches) == count
+        rows = _rows(batches)  # reads every batch
+        if twice == 0:
+            assert set(rows) == set(range(1, len(LENGTHS) + 1))  # some come again, none is missed

@@ -75,3 +75,16 @@ def test_another_vocabulary_is_refused_with_the_setting_that_fits():
 def test_other_bytes_are_refused():
     with pytest.raises(ZooError, match="Expected a SentencePiece model"):
         Tokenizer(b"not a model")
+
+
+def test_sampling_draws_other_cuts_of_the_same_text():
+    texts = ["a man walks a dog along the street", "two dogs run along a beach"] * 20
+    unigram = Tokenizer(published("transformer_tiny_multi30k_en_de").read(layout.TOKENIZER))
+    best = unigram.encode(texts)
+    drawn = unigram.sample(texts, alpha=0.2, seed=1)
+    assert drawn == unigram.sample(texts, alpha=0.2, seed=1)
+    assert drawn != unigram.sample(texts, alpha=0.2, seed=2)
+    assert len(set(map(tuple, drawn))) > len(set(map(tuple, best))) == 2
+    assert [unigram.decode(ids) for ids in drawn] == texts
+    # Toward the best cut as alpha grows.
+    assert unigram.sample(texts, alpha=100.0, seed=1) == best

@@ -24,15 +24,23 @@ def encode_pairs(
     *,
     source_length: int,
     target_length: int,
+    sampling: float | None = None,
+    seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Returns the arrays of teacher forcing for pairs of source and target text.
 
     `source` is `(N, S)`; `target_inputs` `(N, T)` opens with the start token and `target_outputs`
     `(N, T)` closes with the end token, so that position t of the one predicts position t of the
     other. All int32, padded at the end with the padding id.
+
+    With `sampling`, the cuts of the texts into pieces are drawn, as `Tokenizer.sample` does.
     """
-    sources = tokenizer.encode([source for source, _ in pairs])
-    targets = tokenizer.encode([target for _, target in pairs])
+    texts = [text for pair in pairs for text in pair]
+    if sampling is None:
+        ids = tokenizer.encode(texts)
+    else:
+        ids = tokenizer.sample(texts, alpha=sampling, seed=seed)
+    sources, targets = ids[::2], ids[1::2]
     for name, rows, room in (
         ("sources", sources, source_length),
         ("targets", targets, target_length - 1),  # and the end token

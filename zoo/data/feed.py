@@ -1,36 +1,56 @@
 """Feeds arrays to `keras.Model.fit`, in an order that a resumed training repeats."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
+Arrays = dict[str, np.ndarray]
 
-class ShuffledBatches(keras.utils.PyDataset):
-    """Batches of arrays, shuffled anew in each epoch as a function of seed and epoch alone.
+
+class _Batches(keras.utils.PyDataset):
+    """Batches of one epoch after another.
 
     Args:
-        inputs: Arrays by name, one row an example.
-        targets: One array, as many rows.
-        batch_size: Rows a batch; the last batch of an epoch may have fewer.
+        examples: Returns the examples of an epoch, counted from 0: inputs by name, one row an
+            example, and as many rows of targets.
         seed: Of the order.
-        epoch: The first epoch to feed, counted from 0.
+        epoch: The first epoch to feed.
     """
 
     def __init__(
-        self,
-        inputs: dict[str, np.ndarray],
-        targets: np.ndarray,
-        *,
-        batch_size: int,
-        seed: int,
-        epoch: int = 0,
+        self, examples: Callable[[int], tuple[Arrays, np.ndarray]], *, seed: int, epoch: int = 0
     ):
         super().__init__()
-        self._inputs = inputs
-        self._targets = targets
-        self._batch_size = batch_size
+        self._examples = examples
         self._seed = seed
         self._epoch = epoch
-        self._shuffle()
+        self._begin_epoch()
+
+    def on_epoch_end(self) -> None:
+        """Gets the next epoch's examples, in a new order."""
+        self._epoch += 1
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        generator = np.random.default_rng((self._seed, self._epoch))
+        self._arrange(*self._examples(self._epoch), generator)
+
+    def _arrange(self, inputs: Arrays, targets: np.ndarray, generator: np.random.Generator):
+        raise NotImplementedError
+
+
+class ShuffledBatches(_Batches):
+    """Batches of examples, shuffled anew in each epoch as a function of seed and epoch alone.
+
+    Args:
+        examples, seed, epoch: As of all batches: what to feed, in which order, from where.
+        batch_size: Rows a batch; the last batch of an epoch may have fewer.
+    """
+
+    def __init__(self, examples, *, batch_size: int, **order):
+        self._batch_size = batch_size
+        super().__init__(examples, **order)
 
     def __len__(self) -> int:
         return -(-len(self._targets) // self._batch_size)
@@ -39,60 +59,39 @@ class ShuffledBatches(keras.utils.PyDataset):
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         return {name: array[rows] for name, array in self._inputs.items()}, self._targets[rows]
 
-    def on_epoch_end(self) -> None:
-        """Shuffles for the next epoch."""
-        self._epoch += 1
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        generator = np.random.default_rng((self._seed, self._epoch))
-        self._order = generator.permutation(len(self._targets))
+    def _arrange(self, inputs, targets, generator):
+        self._inputs = inputs
+        self._targets = targets
+        self._order = generator.permutation(len(targets))
 
 
-class LengthBatches(keras.utils.PyDataset):
+class LengthBatches(_Batches):
     """Batches of pairs of about one length, cut to that length; shuffled anew in each epoch.
 
     Lengths are rounded up to a few widths, and a width's batches all have as many rows, filled up
-    with rows of padding: a compiler that compiles every shape meets few.
+    with rows of padding: a compiler that compiles every shape meets few. All epochs have as many
+    batches as epoch 0, as Keras expects: where examples of other lengths make more or fewer, a few
+    drawn ones are left out or come twice.
 
     Args:
-        inputs: Arrays of token ids `(N, length)` by name, padded at the end.
-        targets: The same for what is predicted.
+        examples, seed, epoch: As of all batches. Inputs and targets are token ids `(N, length)`,
+            padded at the end.
         batch_tokens: Rows times width of a batch, at most, but at least one row.
         pad_id: Of padding.
-        seed: Of the order.
-        epoch: The first epoch to feed, counted from 0.
     """
 
-    def __init__(
-        self,
-        inputs: dict[str, np.ndarray],
-        targets: np.ndarray,
-        *,
-        batch_tokens: int,
-        pad_id: int,
-        seed: int,
-        epoch: int = 0,
-    ):
-        super().__init__()
-        arrays = {**inputs, "targets": targets}
-        longest = max(array.shape[1] for array in arrays.values())
-        # A row of padding for the last batches; its index is N.
-        self._arrays = {
-            name: np.pad(array, ((0, 1), (0, longest - array.shape[1])), constant_values=pad_id)
-            for name, array in arrays.items()
-        }
-        lengths = np.max([(array != pad_id).sum(axis=1) for array in arrays.values()], axis=0)
-        widths = np.minimum(_rounded_up(lengths), longest)
-        self._rows = {int(width): np.flatnonzero(widths == width) for width in np.unique(widths)}
-        self._sizes = {width: max(batch_tokens // width, 1) for width in self._rows}
-        self._padding_row = len(targets)
-        self._seed = seed
-        self._epoch = epoch
-        self._shuffle()
+    def __init__(self, examples, *, batch_tokens: int, pad_id: int, epoch: int = 0, **order):
+        self._batch_tokens = batch_tokens
+        self._pad_id = pad_id
+        self._length = None
+        super().__init__(examples, **order)
+        self._length = len(self._batches)
+        if epoch:
+            self._epoch = epoch
+            self._begin_epoch()
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return self._length
 
     def __getitem__(self, index: int):
         width, rows = self._batches[index]
@@ -100,20 +99,28 @@ class LengthBatches(keras.utils.PyDataset):
         targets = batch.pop("targets")
         return batch, targets
 
-    def on_epoch_end(self) -> None:
-        """Shuffles for the next epoch."""
-        self._epoch += 1
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        generator = np.random.default_rng((self._seed, self._epoch))
+    def _arrange(self, inputs, targets, generator):
+        arrays = {**inputs, "targets": targets}
+        longest = max(array.shape[1] for array in arrays.values())
+        # A row of padding for the last batches; its index is N.
+        self._arrays = {
+            name: np.pad(
+                array, ((0, 1), (0, longest - array.shape[1])), constant_values=self._pad_id
+            )
+            for name, array in arrays.items()
+        }
+        lengths = np.max(
+            [(array != self._pad_id).sum(axis=1) for array in arrays.values()], axis=0
+        )
+        widths = np.minimum(_rounded_up(lengths), longest)
         batches = []
-        for width, rows in self._rows.items():
-            size = self._sizes[width]
-            order = generator.permutation(rows)
-            order = np.pad(order, (0, -len(order) % size), constant_values=self._padding_row)
-            batches += [(width, batch) for batch in order.reshape(-1, size)]
-        self._batches = [batches[index] for index in generator.permutation(len(batches))]
+        for width in map(int, np.unique(widths)):
+            size = max(self._batch_tokens // width, 1)
+            order = generator.permutation(np.flatnonzero(widths == width))
+            order = np.pad(order, (0, -len(order) % size), constant_values=len(targets))
+            batches += [(width, rows) for rows in order.reshape(-1, size)]
+        order = generator.permutation(len(batches))
+        self._batches = [batches[index] for index in np.resize(order, self._length or len(order))]
         # Keras (3.15) takes a length that the first two batches share for that of all.
         first_width = self._batches[0][0]
         for index, (width, _) in enumerate(self._batches):

@@ -61,6 +61,18 @@ class Tokenizer:
         """Returns the ids of each text, without start and end tokens."""
         return self._processor.encode(list(texts))
 
+    def sample(self, texts: Sequence[str], *, alpha: float, seed: int) -> list[list[int]]:
+        """Returns the ids of each text, its cut into pieces drawn among all that there are.
+
+        A cut x is drawn in proportion to P(x) ** alpha (Kudo, 2018, arXiv:1804.10959, section 3.3).
+        The same texts and seed give the same ids.
+        """
+        sentencepiece.set_random_generator_seed(seed)
+        # A call with one thread starts a new one, and a new thread starts from the seed.
+        return self._processor.encode(
+            list(texts), enable_sampling=True, nbest_size=-1, alpha=alpha, num_threads=1
+        )
+
     def decode(self, ids: Sequence[int]) -> str:
         """Returns the text of `ids`; special tokens have none."""
         return self._processor.decode([int(token) for token in ids])

@@ -20,8 +20,7 @@ _STEPS_THAT_PAY_FOR_XLA = 1000
 
 def fit(
     model: keras.Model,
-    inputs: dict[str, np.ndarray],
-    targets: np.ndarray,
+    examples: Callable[[int], tuple[dict[str, np.ndarray], np.ndarray]],
     *,
     pad_id: int,
     config: TrainConfig,
@@ -33,9 +32,9 @@ def fit(
 
     Args:
         model: Built.
-        inputs: What `model` is called with: token ids, one row an example.
-        targets: The token ids that its logits predict, `(N, T)`.
-        pad_id: Tokens of `inputs` and `targets` that stand for nothing.
+        examples: Returns the examples of an epoch, counted from 0: what `model` is called with,
+            token ids, one row an example; and the token ids that its logits predict, `(N, T)`.
+        pad_id: Tokens that stand for nothing.
         config: How long, in which batches, at which learning rate.
         run: Where the report, the checkpoints and TensorBoard's logs go.
         evaluate: Returns the metrics to report after each epoch.
@@ -43,10 +42,10 @@ def fit(
     """
     order = {"seed": config.seed, "epoch": run.epochs_done}
     if config.batch_tokens is None:
-        batches = ShuffledBatches(inputs, targets, batch_size=config.batch_size, **order)
+        batches = ShuffledBatches(examples, batch_size=config.batch_size, **order)
     else:
         batches = LengthBatches(
-            inputs, targets, batch_tokens=config.batch_tokens, pad_id=pad_id, **order
+            examples, batch_tokens=config.batch_tokens, pad_id=pad_id, **order
         )
     total_steps = config.epochs * len(batches)
     if config.steps is not None:

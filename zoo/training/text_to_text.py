@@ -1,5 +1,6 @@
 """Trains a preset that reads a text and writes a text, whatever its family."""
 
+import functools
 from pathlib import Path
 
 from zoo.config import Preset
@@ -23,6 +24,7 @@ def train(
     """
     # Here, so that the command line answers a wrong option before a framework starts.
     import keras
+    import numpy as np
 
     from zoo import layout, paths
     from zoo.data.batches import encode_pairs
@@ -68,16 +70,22 @@ def train(
             for (source, reference), result in zip(shown, results, strict=True)
         )
 
-    arrays = encode_pairs(
-        train_pairs,
-        tokenizer,
-        source_length=preset.model.max_source_length,
-        target_length=preset.model.max_target_length,
-    )
+    @functools.lru_cache(maxsize=1)  # without sampling, all epochs have the examples of the first
+    def encode(epoch: int):
+        inputs = encode_pairs(
+            train_pairs,
+            tokenizer,
+            source_length=preset.model.max_source_length,
+            target_length=preset.model.max_target_length,
+            sampling=preset.data.sampling,
+            seed=int(np.random.SeedSequence((preset.train.seed, epoch)).generate_state(1)[0]),
+        )
+        targets = inputs.pop("target_outputs")
+        return inputs, targets
+
     fit(
         task.model,
-        arrays,
-        arrays.pop("target_outputs"),
+        encode if preset.data.sampling else lambda epoch: encode(0),
         pad_id=tokenizer.pad_id,
         config=preset.train,
         run=run,

@@ -99,10 +99,10 @@ def _multi30k(source: str, target: str, languages: str, card: Card) -> ConvSeq2S
         ),
         train=TrainConfig(
             epochs=45,
-            batch_tokens=4096,
+            batch_tokens=2048,
             learning_rate=1e-3,
             schedule="cosine",
-            warmup_steps=400,
+            warmup_steps=800,
             epsilon=1e-8,
             clip_norm=0.1,
             label_smoothing=0.1,
