@@ -41,8 +41,7 @@ class DataConfig:
         require(
             self,
             source=self.source != self.target,
-            sampling=self.sampling is None
-            or (self.sampling > 0 and self.tokenizer == "unigram"),
+            sampling=self.sampling is None or (self.sampling > 0 and self.tokenizer == "unigram"),
             rows=self.rows is None or self.rows >= 10,
         )
 

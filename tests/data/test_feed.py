@@ -61,8 +61,12 @@ def test_the_first_two_batches_differ_in_length():
         assert batches[0][1].shape[1] != batches[1][1].shape[1]
 
 
-@pytest.mark.parametrize("make", [_by_length, lambda **options: ShuffledBatches(
-    lambda epoch: ({"source": SOURCE}, TARGET), batch_size=7, **{"seed": 3, **options})])  # fmt: skip
+def _by_chance(**options):
+    settings = {"batch_size": 7, "seed": 3} | options
+    return ShuffledBatches(lambda epoch: ({"source": SOURCE}, TARGET), **settings)
+
+
+@pytest.mark.parametrize("make", [_by_length, _by_chance])
 def test_the_order_depends_on_seed_and_epoch_alone(make):
     first, again = make(), make()
     assert _rows(first) == _rows(again)

@@ -109,9 +109,7 @@ class LengthBatches(_Batches):
             )
             for name, array in arrays.items()
         }
-        lengths = np.max(
-            [(array != self._pad_id).sum(axis=1) for array in arrays.values()], axis=0
-        )
+        lengths = np.max([(array != self._pad_id).sum(axis=1) for array in arrays.values()], axis=0)
         widths = np.minimum(_rounded_up(lengths), longest)
         batches = []
         for width in map(int, np.unique(widths)):

@@ -44,9 +44,7 @@ def fit(
     if config.batch_tokens is None:
         batches = ShuffledBatches(examples, batch_size=config.batch_size, **order)
     else:
-        batches = LengthBatches(
-            examples, batch_tokens=config.batch_tokens, pad_id=pad_id, **order
-        )
+        batches = LengthBatches(examples, batch_tokens=config.batch_tokens, pad_id=pad_id, **order)
     total_steps = config.epochs * len(batches)
     if config.steps is not None:
         total_steps = min(total_steps, config.steps)
