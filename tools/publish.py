@@ -11,7 +11,7 @@ import datetime
 import tempfile
 from pathlib import Path
 
-from zoo import layout, models, paths
+from zoo import layout, models, paths, weights
 from zoo.data.dataset import open_dataset
 from zoo.errors import ZooError
 from zoo.evaluation import evaluate
@@ -22,6 +22,8 @@ from zoo.registry import Artefact
 from zoo.runtime.load import RUNTIMES, load
 from zoo.training.run_folder import device
 
+# Weights above this are published as float16: half the bytes, to read and to keep in git.
+LARGEST_FLOAT32_WEIGHTS = 8_000_000
 EXPORTS = Path(__file__).resolve().parent.parent / "exports"
 
 
@@ -55,6 +57,8 @@ def publish(run: Path, *, version: int, quantize: str, data_dir: Path | None) ->
         raise ZooError(f"{run} was not trained as the preset {preset.name} says today.")
     target = EXPORTS / source.name / str(version)
     with tempfile.TemporaryDirectory() as folder:
+        if source.manifest["files"][layout.WEIGHTS]["bytes"] > LARGEST_FLOAT32_WEIGHTS:
+            source = with_half_weights(source, Path(folder) / "half")
         exported = export_litert(source, Path(folder) / "export", quantize=quantize)
         dataset = open_dataset(preset.data, data_dir=data_dir)
         beam_size = preset.decode.beam_size
@@ -86,6 +90,18 @@ def publish(run: Path, *, version: int, quantize: str, data_dir: Path | None) ->
             write_manifest(published, manifest, exported.manifest["files"])
     write_json(EXPORTS / layout.INDEX, index_of(EXPORTS))
     return target
+
+
+def with_half_weights(source: Artefact, folder: Path) -> Artefact:
+    """Returns `source` again, in a new folder, its weights rounded to float16."""
+    folder.mkdir()
+    facts = {name: value for name, value in source.manifest.items() if name != "files"}
+    for file in source.manifest["files"]:
+        if file != layout.WEIGHTS:
+            (folder / file).write_bytes(source.read(file))
+    weights.halve(source.folder / layout.WEIGHTS, folder / layout.WEIGHTS)
+    write_manifest(folder, {**facts, "weights": "float16"}, source.manifest["files"])
+    return Artefact.open(folder)
 
 
 if __name__ == "__main__":

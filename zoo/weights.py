@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from zoo.errors import ZooError
 
@@ -19,6 +20,33 @@ def save(model: keras.Model, path: Path) -> None:
     finally:
         if optimizer is not None:
             model.optimizer = optimizer
+
+
+def halve(source: Path, target: Path) -> None:
+    """Writes the weights in `source` to `target` in half the bytes, rounded to float16.
+
+    `load` reads both alike. A model made from the file has the rounded weights.
+
+    Raises:
+        ZooError: If a weight is too large for float16, whose largest number is 65504.
+    """
+    with h5py.File(source) as whole, h5py.File(target, "w") as half:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                values = item[()]
+                if values.dtype == np.float32:
+                    with np.errstate(over="ignore"):
+                        values = values.astype(np.float16)
+                    if not np.isfinite(values).all():
+                        raise ZooError(f"Weight {name!r} has values that float16 cannot hold.")
+                copied = half.create_dataset(name, data=values)
+            else:
+                copied = half.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        half.attrs.update(whole.attrs)
+        whole.visititems(copy)
 
 
 def load(model: keras.Model, path: Path) -> None:

@@ -73,3 +73,26 @@ def _refused(path, name, weight):
         weights.load(other.model, path)
     for now, then in zip(other.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_half_weights_are_the_weights_rounded(saved, name, tmp_path):
+    path = saved(name)
+    half = tmp_path / "half.weights.h5"
+    weights.halve(path, half)
+    other = zoo.build(name, seed=1)
+    weights.load(other.model, half)
+    for variable, whole in zip(other.model.weights, task(name).model.weights, strict=True):
+        rounded = np.asarray(whole)
+        if rounded.dtype == np.float32:
+            rounded = rounded.astype(np.float16)
+        np.testing.assert_array_equal(np.asarray(variable), rounded, err_msg=variable.path)
+
+
+def test_a_weight_too_large_for_float16_is_refused(saved, tmp_path):
+    path = saved(TINY[0])
+    name = _datasets(path)[0]
+    with h5py.File(path, "r+") as file:
+        file[name][...] = 70000.0
+    with pytest.raises(ZooError, match="float16 cannot hold"):
+        weights.halve(path, tmp_path / "half.weights.h5")

@@ -76,6 +76,8 @@ def _facts(manifest: dict) -> str:
         f"{training['seed']}, {len(training['epochs'])} epochs, "
         f"{sum(epoch['train_seconds'] for epoch in training['epochs']):.0f} seconds",
     }
+    if manifest.get("weights") == "float16":
+        rows["`model.weights.h5`"] = "rounded to float16; every export has the rounded weights"
     if litert := manifest.get("litert"):
         rows[".tflite"] = (
             f"{_QUANTIZATION[litert['quantize']]}; beam sizes 1 and {litert['beam_size']}; "
