@@ -31,8 +31,9 @@ class DataConfig:
     source: str = "source"  # the column of the data set to read: a language, where it has several
     target: str = "target"  # the column to write
     rows: int | None = None  # pairs in all splits together; None is the whole data set
-    # The pieces of the tokenizer, which is trained on both columns: characters, or SentencePiece's.
-    tokenizer: typing.Literal["char", "unigram", "bpe"] = "char"
+    # The pieces of the tokenizer, which is trained on both columns: characters, or SentencePiece's;
+    # unigram_bytes writes rare characters as their bytes, for scripts of thousands.
+    tokenizer: typing.Literal["char", "unigram", "unigram_bytes", "bpe"] = "char"
     # Subword regularization: in training, each epoch draws how unigram cuts the words. This is
     # alpha of Kudo, 2018 (arXiv:1804.10959): the lower, the more varied. None takes the best cut.
     sampling: float | None = None
@@ -41,7 +42,8 @@ class DataConfig:
         require(
             self,
             source=self.source != self.target,
-            sampling=self.sampling is None or (self.sampling > 0 and self.tokenizer == "unigram"),
+            sampling=self.sampling is None
+            or (self.sampling > 0 and self.tokenizer in ("unigram", "unigram_bytes")),
             rows=self.rows is None or self.rows >= 10,
         )
 

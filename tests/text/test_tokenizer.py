@@ -67,6 +67,19 @@ def test_the_same_texts_give_the_same_tokenizer():
     assert first.model == second.model
 
 
+def test_any_character_survives_as_bytes():
+    texts = ["机器学习很有趣。", "我喜欢猫！", "你喜欢什么？"] * 5
+    tokenizer = train_tokenizer(texts, kind="unigram_bytes", vocab_size=279)
+    graph_tokenizer = GraphTokenizer(tokenizer.model)
+    for text in ("我喜欢什么？", "龘🙂 unseen"):
+        [ids] = tokenizer.encode([text])
+        assert tokenizer.decode(ids) == text
+        served = graph_tokenizer.encode([text], max_length=64)
+        assert served.numpy().tolist() == [ids]
+        [decoded] = graph_tokenizer.decode(served, np.array([len(ids)])).numpy()
+        assert decoded.decode() == text
+
+
 def test_another_vocabulary_is_refused_with_the_setting_that_fits():
     with pytest.raises(ZooError, match="--set model.vocab_size=6"):
         train_tokenizer(["ab"], kind="char", vocab_size=9)

@@ -89,7 +89,9 @@ def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int) -> Toke
         texts: Of both sides, source and target.
         kind: `char`: the characters of `texts` are the pieces, as many as there are. `unigram`
             (Kudo, 2018, arXiv:1804.10959) or `bpe` (Sennrich, Haddow and Birch, 2016,
-            arXiv:1508.07909): pieces of words.
+            arXiv:1508.07909): pieces of words. `unigram_bytes`: the same, but the rarest
+            characters, 1 in 2,000 of the text, and those never seen are their UTF-8 bytes, and no
+            character is replaced by its like: a full-width question mark stays what it is.
         vocab_size: How many pieces, special tokens included.
 
     Raises:
@@ -100,12 +102,18 @@ def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int) -> Toke
     if kind == "char":
         # "9" in a date is the same token at the start and inside.
         options = {"vocab_size": 1000, "use_all_vocab": True, "add_dummy_prefix": False}
+    elif kind == "unigram_bytes":
+        kind = "unigram"
+        options |= {
+            "byte_fallback": True,
+            "character_coverage": 0.9995,
+            "normalization_rule_name": "identity",
+        }
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             model_writer=model,
             model_type=kind,
-            character_coverage=1.0,
             hard_vocab_limit=False,
             pad_id=PAD_ID,
             unk_id=UNKNOWN_ID,
@@ -113,7 +121,7 @@ def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int) -> Toke
             eos_id=END_ID,
             num_threads=1,
             minloglevel=2,
-            **options,
+            **{"character_coverage": 1.0, **options},
         )
     except RuntimeError as error:
         raise ZooError(f"The texts give no {kind} tokenizer of {vocab_size} pieces.") from error

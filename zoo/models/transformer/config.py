@@ -128,6 +128,48 @@ _TESTS = (
           alignment_layer=0),
 )  # fmt: skip
 
+
+# 29,000 short sentences, half as long as Multi30k's. A larger table, for the characters of Chinese,
+# simplified and traditional; fewer and wider layers, for what is said of everything.
+def _tatoeba(source: str, target: str, languages: str, card: Card) -> TransformerPreset:
+    return TransformerPreset(
+        name=f"transformer_small_tatoeba_{source}_{target}",
+        family="transformer",
+        summary=f"{languages}, short everyday sentences; 3 + 3 layers, 192 wide.",
+        paper="Vaswani et al., 2017 (arXiv:1706.03762)",
+        model=TransformerConfig(
+            vocab_size=6000,
+            max_source_length=48,
+            max_target_length=48,
+            width=192,
+            feed_forward_width=384,
+            num_encoder_layers=3,
+            num_decoder_layers=3,
+            norm="pre",
+            dropout=0.3,
+        ),
+        train=TrainConfig(
+            epochs=40,
+            batch_tokens=2048,
+            learning_rate=1.5e-3,
+            schedule="cosine",
+            warmup_steps=1000,
+            beta_2=0.98,
+            epsilon=1e-8,
+            clip_norm=25.0,
+            label_smoothing=0.1,
+            average=5,
+        ),
+        decode=DecodeConfig(beam_size=5, length_penalty=1.0),
+        data=DataConfig(
+            name="tatoeba_cmn_eng", source=source, target=target, tokenizer="unigram_bytes"
+        ),
+        card=card,
+    )
+
+
+_SENTENCES = "short everyday sentences, of up to about twenty words, on everyday matters."
+
 _LIMITS = "captions: sentences of up to about forty words that describe what a photograph shows."
 
 PRESETS = (
@@ -143,6 +185,55 @@ PRESETS = (
             hard_input="The board of directors postponed the merger.",
             hard_input_expected="Der Vorstand verschob die Fusion.",
             hard_input_reason="no photograph shows a merger, so it never saw these words",
+        ),
+    ),
+    _multi30k(
+        "de",
+        "en",
+        "German to English",
+        Card(
+            use="To translate German captions of photographs on a device or a server.",
+            limits=_LIMITS,
+            hard_input="Der Vorstand verschob die Fusion.",
+            hard_input_expected="The board of directors postponed the merger.",
+            hard_input_reason="no photograph shows a merger, so it never saw these words",
+        ),
+    ),
+    _multi30k(
+        "en",
+        "fr",
+        "English to French",
+        Card(
+            use="To translate captions of photographs into French on a device or a server.",
+            limits=_LIMITS,
+            hard_input="The board of directors postponed the merger.",
+            hard_input_expected="Le conseil d'administration a reporté la fusion.",
+            hard_input_reason="no photograph shows a merger, so it never saw these words",
+        ),
+    ),
+    _tatoeba(
+        "zh",
+        "en",
+        "Chinese to English",
+        Card(
+            use="To translate short Chinese sentences, in either script, on a device or a server.",
+            limits=_SENTENCES,
+            hard_input="董事会推迟了合并。",
+            hard_input_expected="The board of directors postponed the merger.",
+            hard_input_reason="its sentences are of everyday matters, not of companies",
+        ),
+    ),
+    _tatoeba(
+        "en",
+        "zh",
+        "English to Chinese",
+        Card(
+            use="To translate short sentences into Chinese on a device or a server. It writes the"
+            " simplified or the traditional script, as its data has both.",
+            limits=_SENTENCES,
+            hard_input="The board of directors postponed the merger.",
+            hard_input_expected="董事会推迟了合并。",
+            hard_input_reason="its sentences are of everyday matters, not of companies",
         ),
     ),
 )
