@@ -7,16 +7,19 @@ statuses.
 import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 import zoo
 from zoo import console, models, paths, registry
 from zoo.errors import ZooError, missing_extra
-from zoo.runtime.load import RUNTIMES, load
-from zoo.runtime.result import Result
+from zoo.runtime.load import RUNTIMES, Model, load
+from zoo.runtime.result import Answer, Result
+from zoo.runtime.story_model import Story, StoryModel
+from zoo.runtime.text_model import TextModel
 
 _FILE_CHUNK = 512  # lines that are read, sorted by length and run together
 
@@ -24,6 +27,11 @@ _runtime = click.option(
     "--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True,
     help="What runs the model.",
 )  # fmt: skip
+_story = click.option(
+    "--story",
+    type=click.Path(path_type=Path),
+    help="File of a story, a sentence a line; TEXT and lines are questions about it.",
+)
 _beam_size = click.option(
     "--beam-size",
     type=int,
@@ -83,6 +91,7 @@ def pull(name: str, to: Path | None):
 @click.argument("name")
 @click.argument("text", nargs=-1)
 @click.option("--file", type=click.Path(path_type=Path), help="Read lines from FILE.")
+@_story
 @_runtime
 @_beam_size
 @click.option("--n-best", type=int, help="Print so many of the beam's outputs, best first.")
@@ -92,6 +101,7 @@ def run(
     name: str,
     text: tuple[str, ...],
     file: Path | None,
+    story: Path | None,
     runtime: str,
     beam_size: int,
     n_best: int | None,
@@ -101,18 +111,24 @@ def run(
 
     Prints one line for each, in order; with --json text, score, tokens and alignment. With --n-best
     N it prints N lines for each, with --json one line, a list of N.
+
+    A model that answers questions takes lines of JSON, `{"story": ["...", ...], "question":
+    "..."}`; or, with --story, questions about that story.
     """
     if text and file:
         raise click.UsageError("Give either TEXT or --file, not both.")
     if n_best is not None and not 1 <= n_best <= beam_size:
         raise ZooError(f"--n-best must be 1 to --beam-size, here {beam_size}. Received: {n_best}.")
     model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
+    if n_best is not None and not isinstance(model, TextModel):
+        raise ZooError(f"--n-best is for models that write text. {name} is none.")
+    read = _reader(model, story)
     with _lines(text, file) as lines:
         first = 1
         # A file is read in chunks, which the model sorts by length: memory stays constant. A line
         # that comes alone by standard input is answered at once where the engine takes one.
         size = model.engine.batch_size if file is None else _FILE_CHUNK
-        for chunk in _chunks(lines, size):
+        for chunk in _chunks(_read(lines, read), size):
             if n_best is None:
                 answers = model(chunk, first_line=first)
             else:
@@ -122,7 +138,7 @@ def run(
             first += len(chunk)
 
 
-def _print_answer(answer: Result | list[Result], as_json: bool) -> None:
+def _print_answer(answer: Result | Answer | list[Result], as_json: bool) -> None:
     """Prints one input's result, or its list of results."""
     results = answer if isinstance(answer, list) else [answer]
     if as_json:
@@ -136,19 +152,24 @@ def _print_answer(answer: Result | list[Result], as_json: bool) -> None:
 @cli.command()
 @click.argument("name")
 @click.argument("text")
+@_story
 @click.option(
     "--output", type=click.Path(path_type=Path), required=True, help="Picture: .png, .svg or .pdf."
 )
 @_runtime
 @console.native_notices_muted()
-def attend(name: str, text: str, output: Path, runtime: str):
-    """Draw where the model NAME looks in TEXT while it writes its answer."""
+def attend(name: str, text: str, story: Path | None, output: Path, runtime: str):
+    """Draw where the model NAME looks in TEXT while it writes its answer.
+
+    For a model that answers questions, TEXT is as in `zoo run`.
+    """
     try:
         from zoo.visualize.alignment import save_alignment
     except ImportError as error:
         raise missing_extra(error.name, extra="plot", purpose="Drawing") from error
 
-    [result] = load(registry.resolve(name), runtime=runtime)([_utf8(text, "TEXT")])
+    model = load(registry.resolve(name), runtime=runtime)
+    [result] = model([_reader(model, story)(_utf8(text, "TEXT"))])
     save_alignment(result, output)
 
 
@@ -273,7 +294,26 @@ def _lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
             yield _with_progress(_decoded(stream, str(file)))
 
 
-def _chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
+def _reader(model: Model, story: Path | None) -> Callable[[str], Any]:
+    """Returns what turns a line into an input of `model`."""
+    if story is None:
+        return model.read
+    if not isinstance(model, StoryModel):
+        raise ZooError("--story is for models that answer questions about stories.")
+    with _lines((), story) as lines:
+        sentences = tuple(line for line in lines if line.strip())
+    return lambda question: Story(sentences, question)
+
+
+def _read(lines: Iterator[str], read: Callable[[str], Any]) -> Iterator:
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield read(line)
+        except ZooError as error:
+            raise ZooError(f"Line {number}: {error}") from error
+
+
+def _chunks(lines: Iterator, size: int) -> Iterator[list]:
     """Yields lists of `size` lines, the last one shorter; and what was read before an error."""
     chunk = []
     try:

@@ -32,8 +32,9 @@ class DataConfig:
     target: str = "target"  # the column to write
     rows: int | None = None  # pairs in all splits together; None is the whole data set
     # The pieces of the tokenizer, which is trained on both columns: characters, or SentencePiece's;
-    # unigram_bytes writes rare characters as their bytes, for scripts of thousands.
-    tokenizer: typing.Literal["char", "unigram", "unigram_bytes", "bpe"] = "char"
+    # unigram_bytes writes rare characters as their bytes, for scripts of thousands; word has whole
+    # words, in lower case.
+    tokenizer: typing.Literal["char", "unigram", "unigram_bytes", "bpe", "word"] = "char"
     # Subword regularization: in training, each epoch draws how unigram cuts the words. This is
     # alpha of Kudo, 2018 (arXiv:1804.10959): the lower, the more varied. None takes the best cut.
     sampling: float | None = None
@@ -163,6 +164,8 @@ class Preset:
     data: DataConfig
     card: Card | None = None  # presets without a card are not published
 
+    modality: typing.ClassVar[typing.Literal["text", "story"]] = "text"  # what it reads
+
     def __post_init__(self):
         require(self, name=NAME.fullmatch(self.name) is not None)
 
@@ -170,6 +173,13 @@ class Preset:
     def for_tests(self) -> bool:
         """True for the presets that exist for tests only, and are not published."""
         return self.card is None
+
+    def require_beam_size(self, beam_size: int) -> None:
+        """Raises ZooError unless a search with so many hypotheses is something the model does."""
+        if beam_size < 1:
+            raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
+        if beam_size > 1 and self.modality != "text":
+            raise ZooError(f"{self.name} writes no text, so it has no beam. Received: {beam_size}.")
 
     def configuration(self) -> dict:
         """Returns what a manifest keeps of the preset: all but the card."""

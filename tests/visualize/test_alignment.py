@@ -5,7 +5,7 @@ import pytest
 
 from zoo.errors import ZooError
 from zoo.runtime.result import Result
-from zoo.visualize.alignment import alignment_figure, save_alignment
+from zoo.visualize.alignment import heat_map_figure, save_alignment
 
 RESULT = Result(
     text="ab",
@@ -17,7 +17,7 @@ RESULT = Result(
 
 
 def test_source_is_along_the_top_and_output_down_the_side():
-    axes = alignment_figure(RESULT).axes[0]
+    axes = heat_map_figure(RESULT.heat_map()).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "␣", "z"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert axes.xaxis.get_ticks_position() == "top"
@@ -26,7 +26,7 @@ def test_source_is_along_the_top_and_output_down_the_side():
 
 def test_heads_stand_side_by_side_and_then_their_mean():
     heads = np.stack([RESULT.alignment, RESULT.alignment[:, ::-1]], axis=1)  # (T, H, S)
-    *panels, _ = alignment_figure(dataclasses.replace(RESULT, alignment=heads)).axes
+    *panels, _ = heat_map_figure(dataclasses.replace(RESULT, alignment=heads).heat_map()).axes
     drawn = [axes.images[0].get_array() for axes in panels]
     np.testing.assert_allclose(drawn, [heads[:, 0], heads[:, 1], heads.mean(axis=1)])
     assert [axes.get_xlabel() for axes in panels] == [

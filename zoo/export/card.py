@@ -79,18 +79,25 @@ def _facts(manifest: dict) -> str:
     if manifest.get("weights") == "float16":
         rows["`model.weights.h5`"] = "rounded to float16; every export has the rounded weights"
     if litert := manifest.get("litert"):
+        agreement = litert["golden_agreement"]
+        searches = "generate" in agreement
+        beams = f"; beam sizes 1 and {litert['beam_size']}" if searches else ""
         rows[".tflite"] = (
-            f"{_QUANTIZATION[litert['quantize']]}; beam sizes 1 and {litert['beam_size']}; "
+            f"{_QUANTIZATION[litert['quantize']]}{beams}; "
             f"signatures {', '.join(f'`{name}`' for name in sorted(litert['signatures']))}"
         )
-        agreement = litert["golden_agreement"]
-        rows["same tokens as Keras"] = (
-            f"greedy {agreement['generate']:.1%}, every hypothesis of a beam "
-            f"{agreement['generate_beam']:.1%} of the data set's sample"
-        )
+        if searches:
+            rows["same tokens as Keras"] = (
+                f"greedy {agreement['generate']:.1%}, every hypothesis of a beam "
+                f"{agreement['generate_beam']:.1%} of the data set's sample"
+            )
+        else:
+            rows["same answers as Keras"] = f"{agreement['predict']:.1%} of the data set's sample"
     if saved := manifest.get("saved_model"):
         tokens = "token ids" if saved["ids_only"] else "strings"
-        rows["SavedModel"] = f"{tokens} in and out; beam size {saved['beam_size']}"
+        searches = "generate" in manifest["signatures"]
+        beam = f"; beam size {saved['beam_size']}" if searches else ""
+        rows["SavedModel"] = f"{tokens} in and out{beam}"
         if saved["serving_flags"]:
             rows["TensorFlow Serving needs"] = f"`{' '.join(saved['serving_flags'])}`"
     return "\n".join(

@@ -2,8 +2,9 @@
 
 The file's signatures:
 
-    generate        greedy decoding, the whole loop in one call
+    generate        of a model that writes text: greedy decoding, the whole loop in one call
     generate_beam   beam search of one size, the whole loop in one call
+    predict         of any other model: its answer
     start, step     for callers with a loop of their own
 
 A beam inside the graph, and not a loop over `step` in Python: on the date model (int8, two CPU
@@ -25,11 +26,11 @@ from zoo.config import require_choice
 from zoo.errors import ZooError
 from zoo.export.artefact import carried_facts, write_manifest
 from zoo.export.card import write_card
-from zoo.export.golden import golden_outputs, replay, save_golden
+from zoo.export.golden import golden_inputs, golden_outputs, replay, save_golden
 from zoo.models.restore import restore_task
 from zoo.registry import Artefact
 from zoo.runtime.litert_engine import LiteRTEngine
-from zoo.text.tokenizer import Tokenizer
+from zoo.signature import Signature
 
 Quantization = Literal["none", "float16", "int8"]
 
@@ -59,23 +60,25 @@ def export_litert(
     require_choice("quantization", quantize, get_args(Quantization))
     preset = models.trained_preset(source.manifest)
     beam_size = preset.decode.beam_size if beam_size is None else beam_size
-    if beam_size < 1:
-        raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
+    preset.require_beam_size(beam_size)
     with paths.new_folder(target) as folder:
         task = restore_task(source)
-        tokenizer = Tokenizer(source.read(layout.TOKENIZER))
-        for file in (layout.TOKENIZER, layout.WEIGHTS):
+        copied = [file for file in (layout.TOKENIZER, layout.WEIGHTS) if source.holds(file)]
+        for file in copied:
             (folder / file).write_bytes(source.read(file))
-        convert(task, folder / layout.TFLITE, quantize=quantize, beam_size=beam_size)
+        signatures = convert(task, folder / layout.TFLITE, quantize=quantize, beam_size=beam_size)
 
         engine = LiteRTEngine((folder / layout.TFLITE).read_bytes())
+        inputs = golden_inputs(preset, source)
         agreement = {}
-        for signature, size in (("generate", 1), ("generate_beam", beam_size)):
-            golden = golden_outputs(task, tokenizer, preset.data, beam_size=size)
-            agreement[signature] = replay(
-                golden, engine, signature=signature, exact=quantize == "none"
+        for signature in signatures:
+            if signature.name not in ("generate", "generate_beam", "predict"):
+                continue
+            golden = golden_outputs(task.model, signature, inputs)
+            agreement[signature.name] = replay(
+                golden, engine, signature=signature.name, inputs=inputs, exact=quantize == "none"
             )
-            if signature == "generate":
+            if signature is signatures[0]:
                 save_golden(golden, folder / layout.GOLDEN)
         manifest = carried_facts(source.manifest, runtime="litert")
         manifest["litert"] = {
@@ -88,20 +91,30 @@ def export_litert(
         write_manifest(
             folder,
             manifest,
-            (layout.TFLITE, layout.WEIGHTS, layout.TOKENIZER, layout.GOLDEN, layout.CARD),
+            (layout.TFLITE, layout.GOLDEN, layout.CARD, *copied),
         )
     return Artefact.open(target)
 
 
-def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> None:
-    """Writes the `.tflite` of `task` to `target`, traced here, converted in a process of its own.
+def _signatures(task, beam_size: int) -> tuple[Signature, ...]:
+    """Returns the signatures of a file; with those that generate, the one that searches."""
+    signatures = task.signatures()
+    if signatures[0].name != "generate":
+        return signatures
+    beam = task.signatures(beam_size=beam_size)[0]
+    return (*signatures, dataclasses.replace(beam, name="generate_beam"))
+
+
+def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> tuple[Signature, ...]:
+    """Writes the `.tflite` of `task` to `target` and returns its signatures.
+
+    They are traced here and converted in a process of its own.
 
     The converter never gives its memory back, so a process that exports many models would grow.
     """
     from zoo.export.graph import Graph, add_signatures
 
-    beam = dataclasses.replace(task.signatures(beam_size=beam_size)[0], name="generate_beam")
-    signatures = (*task.signatures(), beam)
+    signatures = _signatures(task, beam_size)
     graph = Graph(task.model)
     add_signatures(graph, signatures, task.static_sizes)
     with tempfile.TemporaryDirectory() as folder:
@@ -112,6 +125,7 @@ def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> No
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise ZooError(f"The LiteRT converter failed: {reason[0]}")
+    return signatures
 
 
 def _converter_main(saved_model: str, target: str, quantize: str, *signatures: str) -> None:

@@ -1,13 +1,11 @@
 """Runs a model in Keras, on whichever backend Keras was started with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
 
 from zoo.signature import Signature
-
-_LENGTH_STEP = 16  # sources are padded to a multiple, so that few shapes are compiled
 
 
 class KerasEngine:
@@ -16,15 +14,12 @@ class KerasEngine:
     Args:
         model: The model whose weights the signatures use.
         signatures: What to run; see `zoo.signature`.
-        max_source_length: The most source tokens that the model reads.
     """
 
     batch_size = 256
+    length_step = 16  # so that few shapes are compiled
 
-    def __init__(
-        self, model: keras.Model, signatures: Sequence[Signature], *, max_source_length: int
-    ):
-        self._max_source_length = max_source_length
+    def __init__(self, model: keras.Model, signatures: Sequence[Signature]):
         self._functions = {signature.name: _Function(model, signature) for signature in signatures}
 
     def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -32,14 +27,11 @@ class KerasEngine:
         outputs = self._functions[signature].predict_on_batch(inputs)
         return {name: np.asarray(value) for name, value in outputs.items()}
 
-    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
-        """Returns the outputs of `signature` for each source, one after the other."""
-        return [self.run(signature, source=source) for source in sources]
-
-    def source_length(self, longest: int) -> int:
-        """Returns the length to which sources of up to `longest` tokens are padded."""
-        multiple = -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP
-        return min(multiple, self._max_source_length)
+    def run_all(
+        self, signature: str, batches: Sequence[Mapping[str, np.ndarray]]
+    ) -> list[dict[str, np.ndarray]]:
+        """Returns the outputs of `signature` for each batch of inputs, one after the other."""
+        return [self.run(signature, **batch) for batch in batches]
 
 
 class _Function(keras.Model):

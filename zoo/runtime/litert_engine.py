@@ -2,7 +2,7 @@
 
 import os
 import queue
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,15 +22,20 @@ class LiteRTEngine:
         ZooError: If they are no LiteRT model, or one with operators that LiteRT does not have.
     """
 
+    length_step = None  # the file has one length
+
     def __init__(self, content: bytes):
         self._content = content
         self._runners = self._opened()
         self._others: list[dict] = []  # of further interpreters, for `run_all`
-        shape = self._runners["generate"].get_input_details()["source"]["shape"]
-        self._source_shape = tuple(int(size) for size in shape)
-        self.batch_size = self._source_shape[0]
-        # LiteRT prepares a signature at its first call. An empty source is the cheapest one.
-        self.run("generate", source=np.zeros(self._source_shape, np.int32))
+        main = "generate" if "generate" in self._runners else "predict"
+        # LiteRT prepares a signature at its first call. An empty input is the cheapest one.
+        empty = {
+            name: np.zeros(facts["shape"], facts["dtype"])
+            for name, facts in self._runners[main].get_input_details().items()
+        }
+        self.batch_size = len(next(iter(empty.values())))
+        self.run(main, **empty)
 
     def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the outputs of `signature` by name.
@@ -42,27 +47,29 @@ class LiteRTEngine:
             raise ZooError(unknown_name("signature", signature, self._runners))
         return self._runners[signature](**inputs)
 
-    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
-        """Returns the outputs of `signature` for each source, computed on every core."""
-        workers = min(available_cores(), len(sources))
+    def run_all(
+        self, signature: str, batches: Sequence[Mapping[str, np.ndarray]]
+    ) -> list[dict[str, np.ndarray]]:
+        """Returns the outputs of `signature` for each batch of inputs, computed on every core."""
+        workers = min(available_cores(), len(batches))
         if workers < 2:
-            return [self.run(signature, source=source) for source in sources]
+            return [self.run(signature, **batch) for batch in batches]
         while len(self._others) < workers - 1:
             self._others.append(self._opened())
         free: queue.SimpleQueue[dict] = queue.SimpleQueue()
         for runners in (self._runners, *self._others[: workers - 1]):
             free.put(runners)
 
-        def run(source):
+        def run(batch):
             runners = free.get()  # there are as many as threads
             try:
-                return runners[signature](source=source)
+                return runners[signature](**batch)
             finally:
                 free.put(runners)
 
         # An interpreter leaves Python's lock alone while it computes, so that threads are enough.
         with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(run, sources))
+            return list(pool.map(run, batches))
 
     def _opened(self) -> dict:
         """Returns the runner of every signature of a new interpreter."""
@@ -74,10 +81,6 @@ class LiteRTEngine:
             raise ZooError(f"LiteRT cannot open the model: {reason}") from error
         names = interpreter.get_signature_list()
         return {name: interpreter.get_signature_runner(name) for name in names}
-
-    def source_length(self, longest: int = 0) -> int:
-        """Returns the one length that the file was exported with."""
-        return self._source_shape[1]
 
     def signatures(self) -> dict:
         """Returns the shape and dtype of every input and output, as a manifest states them."""

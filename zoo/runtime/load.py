@@ -3,19 +3,23 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-from zoo import layout, paths, registry
-from zoo.config import require_choice
+from zoo import layout, models, paths, registry
+from zoo.config import Preset, require_choice
 from zoo.errors import ZooError, missing_extra
 from zoo.registry import Artefact
+from zoo.runtime.engine import Engine
+from zoo.runtime.story_model import StoryModel
 from zoo.runtime.text_model import TextModel
 from zoo.text.tokenizer import Tokenizer
 
 Runtime = Literal["litert", "saved_model", "keras"]
 RUNTIMES = get_args(Runtime)
+Model = TextModel | StoryModel
+MODELS: dict[str, type[Model]] = {"text": TextModel, "story": StoryModel}  # by a preset's modality
 
 
 def load(
@@ -23,8 +27,8 @@ def load(
     *,
     runtime: Runtime = "litert",
     beam_size: int = 1,
-) -> TextModel:
-    """Returns a model that is called with a list of texts and returns a list of results.
+) -> Model:
+    """Returns a model that is called with a list of inputs and returns a list of results.
 
         zoo.load("seq2seq_attention_dates")(["september 27, 1994"])[0].text  # "1994-09-27"
 
@@ -39,15 +43,14 @@ def load(
             the model does not hold that beam size.
     """
     require_choice("runtime", runtime, RUNTIMES)
-    if beam_size < 1:
-        raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
     artefact = name if isinstance(name, Artefact) else registry.resolve(name)
-    return {"litert": _litert, "saved_model": _saved_model, "keras": _keras}[runtime](
-        artefact, beam_size
-    )
+    preset = models.trained_preset(artefact.manifest)
+    preset.require_beam_size(beam_size)
+    opened = {"litert": _litert, "saved_model": _saved_model, "keras": _keras}[runtime]
+    return opened(artefact, preset, beam_size)
 
 
-def _litert(artefact: Artefact, beam_size: int) -> TextModel:
+def _litert(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
     from zoo.runtime.litert_engine import LiteRTEngine
 
     if not artefact.holds(layout.TFLITE):
@@ -55,9 +58,8 @@ def _litert(artefact: Artefact, beam_size: int) -> TextModel:
             f"{artefact.folder} holds no {layout.TFLITE}. Make one with: "
             f"zoo export {artefact.folder} --format litert"
         )
-    signature = "generate"
+    model = _model(preset, artefact, LiteRTEngine(artefact.read(layout.TFLITE)))
     if beam_size > 1:
-        signature = "generate_beam"
         held = artefact.manifest["litert"]["beam_size"]
         if beam_size != held:
             raise ZooError(
@@ -65,18 +67,13 @@ def _litert(artefact: Artefact, beam_size: int) -> TextModel:
                 f"{beam_size}. Make another with: zoo export {artefact.name} --format litert "
                 f"--beam-size {beam_size}, or take --runtime keras."
             )
-    engine = LiteRTEngine(artefact.read(layout.TFLITE))
-    return TextModel(
-        engine,
-        _tokenizer(artefact),
-        max_source_length=engine.source_length(),
-        signature=signature,
-    )
+        model.signature = "generate_beam"
+    return model
 
 
-def _saved_model(artefact: Artefact, beam_size: int) -> TextModel:
+def _saved_model(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
     with _needs("train", "The runtime saved_model"):
-        from zoo.runtime.saved_model_engine import SavedModelEngine, SavedTextModel
+        from zoo.runtime import saved_model_engine
     artefact = saved_model_of(artefact, beam_size=beam_size)
     facts = artefact.manifest["saved_model"]
     if beam_size != facts["beam_size"]:
@@ -86,13 +83,10 @@ def _saved_model(artefact: Artefact, beam_size: int) -> TextModel:
         )
     for file in artefact.manifest["files"]:
         artefact.path(file)  # checks it
-    max_source_length = artefact.manifest["configuration"]["model"]["max_source_length"]
-    text_model = TextModel if facts["ids_only"] else SavedTextModel
-    return text_model(
-        SavedModelEngine(artefact.folder),
-        _tokenizer(artefact),
-        max_source_length=max_source_length,
-    )
+    engine = saved_model_engine.SavedModelEngine(artefact.folder)
+    if facts["ids_only"]:
+        return _model(preset, artefact, engine)
+    return _model(preset, artefact, engine, kinds=saved_model_engine.ON_STRINGS)
 
 
 def saved_model_of(artefact: Artefact, *, beam_size: int) -> Artefact:
@@ -113,24 +107,24 @@ def saved_model_of(artefact: Artefact, *, beam_size: int) -> Artefact:
     return export_saved_model(artefact, folder, beam_size=beam_size)
 
 
-def _keras(artefact: Artefact, beam_size: int) -> TextModel:
+def _keras(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
     with _needs("train", "The runtime keras"):
         from zoo.models.restore import restore_task
         from zoo.runtime.keras_engine import KerasEngine
     task = restore_task(artefact)
-    return TextModel(
-        KerasEngine(
-            task.model,
-            task.signatures(beam_size=beam_size),
-            max_source_length=task.max_source_length,
-        ),
-        _tokenizer(artefact),
-        max_source_length=task.max_source_length,
-    )
+    signatures = task.signatures(**({"beam_size": beam_size} if beam_size > 1 else {}))
+    return _model(preset, artefact, KerasEngine(task.model, signatures))
 
 
-def _tokenizer(artefact: Artefact) -> Tokenizer:
-    return Tokenizer(artefact.read(layout.TOKENIZER))
+def _model(
+    preset: Preset,
+    artefact: Artefact,
+    engine: Engine,
+    kinds: Mapping[str, type[Model]] = MODELS,
+) -> Model:
+    """Returns the model of `preset` on `engine`: what turns its inputs into arrays and back."""
+    tokenizer = Tokenizer(artefact.read(layout.TOKENIZER))
+    return kinds[preset.modality](engine, tokenizer, preset.model)
 
 
 @contextlib.contextmanager

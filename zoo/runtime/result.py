@@ -1,8 +1,20 @@
-"""What every runtime returns for a line of text."""
+"""What every runtime returns for an input."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from zoo.errors import ZooError
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Weights as a picture, darker where larger: panels side by side, with rows in common."""
+
+    panels: dict[str, np.ndarray]  # the title of the columns, and `(rows, columns)`, 0 to 1
+    rows: tuple[str, ...]  # their labels
+    columns: tuple[str, ...]
+    row_title: str
 
 
 @dataclass(frozen=True)
@@ -17,6 +29,23 @@ class Result:
     # len(source_tokens))` of a model with H heads; None of one without attention.
     alignment: np.ndarray | None
 
+    def heat_map(self) -> HeatMap:
+        """Returns the alignment to draw; heads side by side, and after them their mean.
+
+        Raises:
+            ZooError: If the model has no alignment, or the result is empty.
+        """
+        if self.alignment is None:
+            raise ZooError("The model has no attention, so there is no alignment to draw.")
+        if not self.tokens:
+            raise ZooError("The output is empty, so there is no alignment to draw.")
+        panels = {"source": self.alignment}
+        if self.alignment.ndim == 3:
+            heads = range(self.alignment.shape[1])
+            panels = {f"head {head + 1}: source": self.alignment[:, head] for head in heads}
+            panels["mean: source"] = self.alignment.mean(axis=1)
+        return HeatMap(panels, self.tokens, self.source_tokens, row_title="output")
+
     def as_dict(self) -> dict:
         """Returns the result as `json.dumps` takes it."""
         return {
@@ -25,4 +54,37 @@ class Result:
             "tokens": list(self.tokens),
             "source_tokens": list(self.source_tokens),
             "alignment": None if self.alignment is None else self.alignment.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's answer to a question about a story."""
+
+    text: str
+    probability: float  # 0 to 1, of this answer among all words
+    sentences: tuple[str, ...]  # what of the story the model remembered
+    question: str
+    alignment: np.ndarray  # `(hops, len(sentences))`: weights over the sentences
+
+    def heat_map(self) -> HeatMap:
+        """Returns the sentences that each hop attended to, to draw.
+
+        Raises:
+            ZooError: If the story is empty.
+        """
+        if not self.sentences:
+            raise ZooError("The story is empty, so there is no alignment to draw.")
+        hops = tuple(f"hop {hop + 1}" for hop in range(len(self.alignment)))
+        title = f"{self.question} {self.text}"
+        return HeatMap({title: self.alignment}, hops, self.sentences, row_title="")
+
+    def as_dict(self) -> dict:
+        """Returns the answer as `json.dumps` takes it."""
+        return {
+            "text": self.text,
+            "probability": self.probability,
+            "sentences": list(self.sentences),
+            "question": self.question,
+            "alignment": self.alignment.tolist(),
         }

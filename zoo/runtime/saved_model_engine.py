@@ -1,6 +1,6 @@
 """Runs a SavedModel in TensorFlow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ import tensorflow_text  # noqa: F401 (registers the operators of the tokenizer)
 
 from zoo.config import unknown_name
 from zoo.errors import ZooError
-from zoo.runtime.result import Result
+from zoo.runtime.result import Answer, Result
+from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel, check_texts, warn_if_cut
 
 
@@ -24,6 +25,7 @@ class SavedModelEngine:
     """
 
     batch_size = 64
+    length_step = 1
 
     def __init__(self, folder: Path):
         try:
@@ -46,13 +48,11 @@ class SavedModelEngine:
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
 
-    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
-        """Returns the outputs of `signature` for each source, one after the other."""
-        return [self.run(signature, source=source) for source in sources]
-
-    def source_length(self, longest: int) -> int:
-        """Returns the length to which sources of up to `longest` tokens are padded."""
-        return longest
+    def run_all(
+        self, signature: str, batches: Sequence[Mapping[str, np.ndarray]]
+    ) -> list[dict[str, np.ndarray]]:
+        """Returns the outputs of `signature` for each batch of inputs, one after the other."""
+        return [self.run(signature, **batch) for batch in batches]
 
 
 class SavedTextModel(TextModel):
@@ -74,6 +74,43 @@ class SavedTextModel(TextModel):
             outputs = self.engine.run("serving_default", text=batch)
             results += [_result(outputs, row) for row in range(len(batch))]
         return results
+
+
+class SavedStoryModel(StoryModel):
+    """A loaded SavedModel that reads and writes strings itself: call it with stories."""
+
+    engine: SavedModelEngine
+
+    def __call__(self, stories: Sequence[Story], *, first_line: int = 1) -> list[Answer]:
+        """Returns one answer a story, in order; see `StoryModel`."""
+        answers = []
+        for start in range(0, len(stories), self.engine.batch_size):
+            batch = stories[start : start + self.engine.batch_size]
+            for line, story in enumerate(batch, start=first_line + start):
+                self.warn_if_cut(line, story)
+            longest = max(len(story.sentences) for story in batch)
+            told = [[*story.sentences, *[""] * (longest - len(story.sentences))] for story in batch]
+            outputs = self.engine.run(
+                "serving_default",
+                story=np.array(told, dtype=object).reshape(len(batch), longest),
+                question=np.array([story.question for story in batch], dtype=object),
+            )
+            for row, story in enumerate(batch):
+                sentences = _strings(outputs["sentences"][row])
+                answers.append(
+                    Answer(
+                        text=outputs["answer"][row].decode(),
+                        probability=float(outputs["probability"][row]),
+                        sentences=sentences,
+                        question=story.question,
+                        alignment=outputs["alignment"][row, :, : len(sentences)],
+                    )
+                )
+        return answers
+
+
+# The models that read and write strings themselves, by a preset's modality.
+ON_STRINGS = {"text": SavedTextModel, "story": SavedStoryModel}
 
 
 def _result(outputs: dict[str, np.ndarray], row: int) -> Result:

@@ -2,31 +2,16 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from zoo.data.batches import pad
 from zoo.errors import ZooError
+from zoo.runtime.engine import Engine
 from zoo.runtime.result import Result
 from zoo.text.tokenizer import Tokenizer
 
 _LOG = logging.getLogger("zoo")
-
-
-class Engine(Protocol):
-    """Runs the named signatures of one export; arrays in, arrays out."""
-
-    batch_size: int  # the most rows of one call
-
-    def run(self, signature: str, /, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the outputs of `signature` by name."""
-
-    def run_all(self, signature: str, sources: Sequence[np.ndarray]) -> list[dict]:
-        """Returns the outputs of `signature` for each source, in order."""
-
-    def source_length(self, longest: int) -> int:
-        """Returns the length to which sources of up to `longest` tokens are padded."""
 
 
 class TextModel:
@@ -35,22 +20,21 @@ class TextModel:
     Args:
         engine: What runs its signatures.
         tokenizer: The tokenizer it was trained with.
-        max_source_length: Tokens that it reads; a longer text is cut, with a warning.
-        signature: The signature that generates.
+        config: That of the model. A text of more tokens than `config.max_source_length` is cut,
+            with a warning.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        tokenizer: Tokenizer,
-        *,
-        max_source_length: int,
-        signature: str = "generate",
-    ):
+    signature = "generate"  # the one that it calls
+
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, config):
         self.engine = engine
         self.tokenizer = tokenizer
-        self.max_source_length = max_source_length
-        self.signature = signature
+        self.max_source_length: int = config.max_source_length
+
+    @staticmethod
+    def read(line: str) -> str:
+        """Returns what the model is called with for a line of a file: the line."""
+        return line
 
     def __call__(self, texts: Sequence[str], *, first_line: int = 1) -> list[Result]:
         """Returns one result a text, in order; an empty text has an empty result.
@@ -85,8 +69,10 @@ class TextModel:
         order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
         size = self.engine.batch_size
         batches = [order[start : start + size] for start in range(0, len(order), size)]
-        padded = [self._padded([sources[index] for index in batch]) for batch in batches]
-        outputs = self.engine.run_all(self.signature, padded)
+        inputs = [
+            {"source": self._padded([sources[index] for index in batch])} for batch in batches
+        ]
+        outputs = self.engine.run_all(self.signature, inputs)
         for batch, answer in zip(batches, outputs, strict=True):
             for row, index in enumerate(batch):
                 results[index] = [
@@ -95,7 +81,10 @@ class TextModel:
         return results
 
     def _padded(self, sources: list[list[int]]) -> np.ndarray:
-        length = self.engine.source_length(max(map(len, sources)))
+        length, step = self.max_source_length, self.engine.length_step
+        if step is not None:
+            longest = max(1, *map(len, sources))
+            length = min(-(-longest // step) * step, length)
         return pad(sources, length, pad_id=self.tokenizer.pad_id)
 
     def _result(

@@ -1,6 +1,8 @@
 """SentencePiece, with the special tokens of the zoo."""
 
 import io
+import string
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -92,6 +94,8 @@ def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int) -> Toke
             arXiv:1508.07909): pieces of words. `unigram_bytes`: the same, but the rarest
             characters, 1 in 2,000 of the text, and those never seen are their UTF-8 bytes, and no
             character is replaced by its like: a full-width question mark stays what it is.
+            `word`: the words between blanks are the pieces, as many as there are, A to Z in lower
+            case and without full stops, question marks and exclamation marks; a comma stays.
         vocab_size: How many pieces, special tokens included.
 
     Raises:
@@ -109,22 +113,52 @@ def train_tokenizer(texts: Iterable[str], *, kind: str, vocab_size: int) -> Toke
             "character_coverage": 0.9995,
             "normalization_rule_name": "identity",
         }
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
-            model_writer=model,
-            model_type=kind,
-            hard_vocab_limit=False,
-            pad_id=PAD_ID,
-            unk_id=UNKNOWN_ID,
-            bos_id=START_ID,
-            eos_id=END_ID,
-            num_threads=1,
-            minloglevel=2,
-            **{"character_coverage": 1.0, **options},
-        )
-    except RuntimeError as error:
-        raise ZooError(f"The texts give no {kind} tokenizer of {vocab_size} pieces.") from error
-    tokenizer = Tokenizer(model.getvalue())
+    elif kind == "word":
+        options = {"vocab_size": 1000, "use_all_vocab": True}
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "word":
+            rules = Path(folder) / "rules.tsv"
+            rules.write_text(_WORD_RULES, encoding="utf-8")
+            options["normalization_rule_tsv"] = str(rules)
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=model,
+                model_type=kind,
+                hard_vocab_limit=False,
+                pad_id=PAD_ID,
+                unk_id=UNKNOWN_ID,
+                bos_id=START_ID,
+                eos_id=END_ID,
+                num_threads=1,
+                minloglevel=2,
+                **{"character_coverage": 1.0, **options},
+            )
+        except RuntimeError as error:
+            raise ZooError(f"The texts give no {kind} tokenizer of {vocab_size} pieces.") from error
+    tokenizer = Tokenizer(_without_paths(model.getvalue()))
     tokenizer.require_vocab_size(vocab_size)
     return tokenizer
+
+
+# What the tokenizer itself makes of a text before it looks for words: code points in hexadecimal,
+# what they become after the tab.
+_WORD_RULES = "".join(
+    [f"{ord(letter):X}\t{ord(letter.lower()):X}\n" for letter in string.ascii_uppercase]
+    + [f"{ord(mark):X}\t\n" for mark in ".?!"]
+)
+
+
+def _without_paths(model: bytes) -> bytes:
+    """Returns `model` without the name of the file that its rules came from.
+
+    SentencePiece (0.2.3) keeps that name beside the rules, where no reader needs it and where it
+    would make each training's bytes different.
+    """
+    from sentencepiece import sentencepiece_model_pb2  # here: only training needs protobuf
+
+    content = sentencepiece_model_pb2.ModelProto.FromString(model)
+    if not content.normalizer_spec.normalization_rule_tsv:
+        return model
+    content.normalizer_spec.ClearField("normalization_rule_tsv")
+    return content.SerializeToString(deterministic=True)

@@ -51,11 +51,7 @@ def train(
     run.write(layout.TOKENIZER, tokenizer.model)
 
     task = family_module(preset.family, "task").Task.from_preset(preset)
-    model = TextModel(
-        KerasEngine(task.model, task.signatures(), max_source_length=task.max_source_length),
-        tokenizer,
-        max_source_length=task.max_source_length,
-    )
+    model = TextModel(KerasEngine(task.model, task.signatures()), tokenizer, preset.model)
     sources = [source for source, _ in scored_pairs]
 
     def evaluate() -> dict[str, float]:

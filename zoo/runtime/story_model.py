@@ -1,0 +1,129 @@
+"""A story and a question in, an answer out, over an engine that runs signatures."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.data.batches import pad
+from zoo.errors import ZooError
+from zoo.runtime.engine import Engine
+from zoo.runtime.result import Answer
+from zoo.text.tokenizer import Tokenizer
+
+_LOG = logging.getLogger("zoo")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a model is asked: a question about sentences, in the order in which they are told."""
+
+    sentences: tuple[str, ...]
+    question: str
+
+
+class StoryModel:
+    """A loaded model: call it with stories.
+
+    Args:
+        engine: What runs its signatures.
+        tokenizer: The tokenizer it was trained with, of whole words.
+        config: That of the model. Of a longer story the oldest sentences are dropped, and a longer
+            sentence or question is cut, with a warning.
+    """
+
+    signature = "predict"  # the one that it calls
+
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, config):
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.config = config
+
+    @staticmethod
+    def read(line: str) -> Story:
+        """Returns the story in a line of JSON: `{"story": ["...", ...], "question": "..."}`.
+
+        Raises:
+            ZooError: If the line is something else.
+        """
+        try:
+            found = json.loads(line)
+            sentences, question = found["story"], found["question"]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ZooError(
+                'Expected JSON with "story", a list of sentences, and "question". '
+                f"Received: {line[:80]!r}."
+            ) from error
+        texts = [question, *sentences] if isinstance(sentences, list) else [None]
+        if not all(isinstance(text, str) for text in texts):
+            raise ZooError(
+                'Expected strings: "question", and "story" as a list of them. '
+                f"Received: {line[:80]!r}."
+            )
+        return Story(tuple(sentence for sentence in sentences if sentence.strip()), question)
+
+    def __call__(self, stories: Sequence[Story], *, first_line: int = 1) -> list[Answer]:
+        """Returns one answer a story, in order.
+
+        Args:
+            stories: What to read, and what is asked.
+            first_line: The line number of the first story, for warnings.
+        """
+        for line, story in enumerate(stories, start=first_line):
+            self.warn_if_cut(line, story)
+        size = self.engine.batch_size
+        batches = [stories[start : start + size] for start in range(0, len(stories), size)]
+        inputs = [encode_stories(batch, self.tokenizer, self.config) for batch in batches]
+        outputs = self.engine.run_all(self.signature, inputs)
+        return [
+            self._answer(story, answer, row)
+            for batch, answer in zip(batches, outputs, strict=True)
+            for row, story in enumerate(batch)
+        ]
+
+    def warn_if_cut(self, line: int, story: Story) -> None:
+        """Logs a warning of what the model does not read of the story on `line`."""
+        config = self.config
+        if (told := len(story.sentences)) > config.max_sentences:
+            _LOG.warning(
+                "Line %d has %d sentences; the model remembers %d, the oldest are dropped.",
+                line,
+                told,
+                config.max_sentences,
+            )
+        limits = dict.fromkeys(story.sentences[-config.max_sentences :], config.max_sentence_length)
+        limits[story.question] = config.max_question_length
+        ids = self.tokenizer.encode(list(limits))
+        for (text, limit), words in zip(limits.items(), ids, strict=True):
+            if len(words) > limit:
+                _LOG.warning("Line %d: the model reads %d words of %r.", line, limit, text)
+
+    def _answer(self, story: Story, outputs: Mapping[str, np.ndarray], row: int) -> Answer:
+        answer = int(outputs["answer"][row])
+        sentences = story.sentences[-self.config.max_sentences :]
+        return Answer(
+            text=self.tokenizer.decode([answer]),
+            probability=float(outputs["probabilities"][row, answer]),
+            sentences=sentences,
+            question=story.question,
+            alignment=outputs["alignment"][row, :, : len(sentences)],
+        )
+
+
+def encode_stories(stories: Sequence[Story], tokenizer: Tokenizer, config) -> dict[str, np.ndarray]:
+    """Returns `story` `(B, M, L)` and `question` `(B, Q)`, int32, at the sizes of `config`.
+
+    Of a longer story the latest sentences are kept; sentences and questions are cut at their end.
+    """
+    told = [story.sentences[-config.max_sentences :] for story in stories]
+    sentences = np.zeros((len(stories), config.max_sentences, config.max_sentence_length), np.int32)
+    for row, texts in zip(sentences, told, strict=True):
+        words = tokenizer.encode(texts)
+        row[: len(texts)] = pad(words, config.max_sentence_length, pad_id=tokenizer.pad_id)
+    questions = tokenizer.encode([story.question for story in stories])
+    return {
+        "story": sentences,
+        "question": pad(questions, config.max_question_length, pad_id=tokenizer.pad_id),
+    }
