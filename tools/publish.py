@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from zoo import layout, models, paths, weights
-from zoo.data.dataset import open_dataset
+from zoo.data import open_data
 from zoo.errors import ZooError
 from zoo.evaluation import evaluate
 from zoo.export.artefact import index_of, write_json, write_manifest
@@ -60,7 +60,7 @@ def publish(run: Path, *, version: int, quantize: str, data_dir: Path | None) ->
         if source.manifest["files"][layout.WEIGHTS]["bytes"] > LARGEST_FLOAT32_WEIGHTS:
             source = with_half_weights(source, Path(folder) / "half")
         exported = export_litert(source, Path(folder) / "export", quantize=quantize)
-        dataset = open_dataset(preset.data, data_dir=data_dir)
+        dataset = open_data(preset, data_dir=data_dir)
         beam_size = preset.decode.beam_size
         scores = {}
         for runtime in RUNTIMES:
@@ -74,7 +74,8 @@ def publish(run: Path, *, version: int, quantize: str, data_dir: Path | None) ->
             "date": datetime.date.today().isoformat(),
             "device": device(),
         }
-        [answer] = load(exported)([preset.card.hard_input])
+        model = load(exported)
+        [answer] = model([model.read(preset.card.hard_input)])
         if answer.text == preset.card.hard_input_expected:
             raise ZooError(f"{preset.card.hard_input!r} is no failure: the model gets it right.")
         manifest["failure"] = {

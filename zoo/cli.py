@@ -184,11 +184,11 @@ def attend(name: str, text: str, story: Path | None, output: Path, runtime: str)
 def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: int, as_json: bool):
     """Measure the model NAME on a split of the data set that it was trained on."""
     from zoo import evaluation
-    from zoo.data.dataset import open_dataset
+    from zoo.data import open_data
     from zoo.export.card import shown_score
 
     artefact = registry.resolve(name)
-    dataset = open_dataset(models.trained_preset(artefact.manifest).data, data_dir=data)
+    dataset = open_data(models.trained_preset(artefact.manifest), data_dir=data)
     dataset.require_split(split)
     model = load(artefact, runtime=runtime, beam_size=beam_size)
     scores = {"model": name, "runtime": runtime, **evaluation.evaluate(model, dataset, split=split)}
@@ -201,6 +201,8 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
             f"{name} {runtime}: {values} on {scores['rows']} rows of {split}, "
             f"{scores['seconds']} seconds"
         )
+        for task, error in scores.get("error_by_task", {}).items():
+            click.echo(f"error of task {task}: {error:.1%}")
         if "signature" in scores:
             click.echo(f"signature of {scores['metric']}: {scores['signature']}")
 

@@ -1,18 +1,24 @@
 """Scores a loaded model on a split of a data set."""
 
+import statistics
 import time
 from collections.abc import Sequence
 
 from zoo.data.dataset import Dataset
-from zoo.runtime.text_model import TextModel
+from zoo.data.stories import Stories
+from zoo.runtime.load import Model
+from zoo.runtime.story_model import Story, StoryModel
 
 
-def evaluate(model: TextModel, dataset: Dataset, *, split: str = "test") -> dict:
+def evaluate(model: Model, dataset: Dataset | Stories, *, split: str = "test") -> dict:
     """Returns `metric`, `value`, `rows`, `split` and `seconds` of `model` on `split`.
 
     The metric is the one that the data set's manifest names; its range is that of the metric.
-    Further metrics of the manifest stand in `also`, by name; BLEU comes with its `signature`.
+    Further metrics of the manifest stand in `also`, by name; BLEU comes with its `signature`, and
+    answers about stories with `error_by_task`, 0 to 1.
     """
+    if isinstance(dataset, Stories):
+        return _evaluate_answers(model, dataset, split)
     sources = [source for source, _ in dataset.pairs(split)]
     started = time.monotonic()
     predictions = [result.text for result in model(sources)]
@@ -35,6 +41,26 @@ def evaluate(model: TextModel, dataset: Dataset, *, split: str = "test") -> dict
             dataset.references(split), language=dataset.config.target
         )
     return facts
+
+
+def _evaluate_answers(model: StoryModel, stories: Stories, split: str) -> dict:
+    examples = stories.examples(split)
+    started = time.monotonic()
+    answers = model([Story(example.sentences, example.question) for example in examples])
+    seconds = time.monotonic() - started
+    by_task: dict[int, list[bool]] = {}
+    for example, answer in zip(examples, answers, strict=True):
+        by_task.setdefault(example.task, []).append(answer.text == example.answer)
+    return {
+        "metric": "exact_match",
+        "value": statistics.mean(statistics.mean(right) for right in by_task.values()),
+        "rows": len(examples),
+        "split": split,
+        "seconds": round(seconds, 2),
+        "error_by_task": {
+            str(task): round(1 - statistics.mean(right), 4) for task, right in by_task.items()
+        },
+    }
 
 
 def score(predictions: Sequence[str], dataset: Dataset, *, split: str) -> dict[str, float]:

@@ -11,6 +11,9 @@ _QUANTIZATION = {
 }
 
 
+_FAILED_ERROR = 0.05  # of a bAbI task; above it the task counts as failed (Weston et al., 2015)
+
+
 def write_card(manifest: dict, path: Path) -> None:
     """Writes the card of the model that `manifest` describes, as Markdown."""
     path.write_text(card(manifest), encoding="utf-8")
@@ -54,6 +57,12 @@ def _scores(manifest: dict) -> str:
     search = f" --beam-size {beam_size}" if beam_size > 1 else ""
     command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME{search}`"
     lines += ["", f"Measured by {command} on {metrics['device']}, {metrics['date']}."]
+    if errors := facts.get("error_by_task"):
+        failed = sum(error > _FAILED_ERROR for error in errors.values())
+        tasks = ", ".join(f"{task}: {error:.1%}" for task, error in errors.items())
+        lines.append(
+            f"Error by task with `{runtime}`, {failed} above {_FAILED_ERROR:.0%}: {tasks}."
+        )
     lines += [f"Signature of {metric}: `{text}`." for metric, text in signatures.items()]
     return "\n".join(lines)
 

@@ -10,12 +10,11 @@ import numpy as np
 from zoo import layout
 from zoo.config import Preset
 from zoo.data.batches import pad
-from zoo.data.dataset import sample_pairs
-from zoo.data.stories import sample_examples
 from zoo.errors import ZooError
 from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
 from zoo.runtime.keras_engine import KerasEngine
+from zoo.runtime.load import sample_inputs
 from zoo.runtime.story_model import Story, encode_stories
 from zoo.signature import Signature
 from zoo.text.tokenizer import Tokenizer
@@ -27,11 +26,11 @@ _TOLERANCE = 1e-3
 def golden_inputs(preset: Preset, artefact: Artefact) -> dict[str, np.ndarray]:
     """Returns the inputs of the data set's sample and an empty one, by name, padded in full."""
     tokenizer = Tokenizer(artefact.read(layout.TOKENIZER))
+    samples = sample_inputs(preset)
     if preset.modality == "story":
-        stories = [Story(x.sentences, x.question) for x in sample_examples(preset.data.name)]
-        return encode_stories([*stories, Story((), "")], tokenizer, preset.model)
-    sources = tokenizer.encode([source for source, _ in sample_pairs(preset.data)] + [""])
-    return {"source": pad(sources, preset.model.max_source_length, pad_id=tokenizer.pad_id)}
+        return encode_stories([*samples, Story((), "")], tokenizer, preset.model)
+    source = tokenizer.encode([*samples, ""])
+    return {"source": pad(source, preset.model.max_source_length, pad_id=tokenizer.pad_id)}
 
 
 def golden_outputs(

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 
 from zoo import layout, registry
-from zoo.data.dataset import sample_pairs
 from zoo.errors import ZooError
 from zoo.models import trained_preset
-from zoo.runtime.load import RUNTIMES, load, saved_model_of
+from zoo.runtime.load import RUNTIMES, load, sample_inputs, saved_model_of
 
 _NEEDED = {"litert": "ai_edge_litert", "saved_model": "tensorflow_text", "keras": "keras"}
 _COLUMNS = {
@@ -97,16 +96,16 @@ def _file_bytes(artefact: registry.Artefact, runtime: str) -> int:
 def _measure(folder: str, runtime: str, calls: str) -> None:
     """Times one runtime in this process and prints what was measured."""
     artefact = registry.Artefact.open(Path(folder))
-    texts = [source for source, _ in sample_pairs(trained_preset(artefact.manifest).data)]
+    inputs = sample_inputs(trained_preset(artefact.manifest))
     model = load(artefact, runtime=runtime)
-    model(texts[:1])
+    model(inputs[:1])
     first_result_at = time.time()
-    for text in texts:  # every length once: some runtimes prepare each shape
-        model([text])
+    for one in inputs:  # every length once: some runtimes prepare each shape
+        model([one])
     milliseconds = []
     for call in range(int(calls)):
         started = time.perf_counter()
-        model([texts[call % len(texts)]])
+        model([inputs[call % len(inputs)]])
         milliseconds.append((time.perf_counter() - started) * 1e3)
     print(
         json.dumps(

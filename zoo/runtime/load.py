@@ -9,10 +9,12 @@ from typing import Literal, get_args
 
 from zoo import layout, models, paths, registry
 from zoo.config import Preset, require_choice
+from zoo.data.dataset import sample_pairs
+from zoo.data.stories import sample_examples
 from zoo.errors import ZooError, missing_extra
 from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
-from zoo.runtime.story_model import StoryModel
+from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel
 from zoo.text.tokenizer import Tokenizer
 
@@ -87,6 +89,13 @@ def _saved_model(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
     if facts["ids_only"]:
         return _model(preset, artefact, engine)
     return _model(preset, artefact, engine, kinds=saved_model_engine.ON_STRINGS)
+
+
+def sample_inputs(preset: Preset) -> list:
+    """Returns the few dozen inputs of the data set's sample, as the preset's model is called."""
+    if preset.modality == "story":
+        return [Story(x.sentences, x.question) for x in sample_examples(preset.data.name)]
+    return [source for source, _ in sample_pairs(preset.data)]
 
 
 def saved_model_of(artefact: Artefact, *, beam_size: int) -> Artefact:
