@@ -16,13 +16,23 @@ from zoo.data.dataset import sample_pairs
 from zoo.text.tokenizer import Tokenizer, train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
-TINY = [name for name, preset in models.presets().items() if preset.for_tests]
-FIRST_TINY = [f"{family}_test" for family in models.FAMILIES]
+
+
+def _names(modality: str) -> list[str]:
+    return [name for name, preset in models.presets().items() if preset.modality == modality]
+
+
+# Presets for tests: those from text to text, which most promises are about, and others.
+TINY = [name for name in _names("text") if models.preset(name).for_tests]
+STORIES_TINY = [name for name in _names("story") if models.preset(name).for_tests]
+FIRST_TINY = [name for name in TINY if name == f"{models.preset(name).family}_test"]
 # Where a case takes long, the default suite has one preset a family; `-m slow` has the others.
 COSTLY_TINY = [
     name if name in FIRST_TINY else pytest.param(name, marks=pytest.mark.slow) for name in TINY
 ]
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
+PUBLISHED_TEXT = [name for name in PUBLISHED if name in _names("text")]
+PUBLISHED_STORIES = [name for name in PUBLISHED if name in _names("story")]
 
 
 @functools.cache
@@ -68,3 +78,14 @@ def run_python(code: str, *arguments: str, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def operator_names(content: bytes) -> set[str]:
+    """Returns the operators of all subgraphs of a `.tflite`, as the file's schema names them."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    names = {value: key for key, value in vars(schema.BuiltinOperator).items()}
+    model = schema.ModelT.InitFromPackedBuf(content)
+    return {
+        names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes
+    }

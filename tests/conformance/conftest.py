@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from cases import ROOT, TINY, published
+from cases import ROOT, published
 
 from zoo import models
 from zoo.export.litert import export_litert
@@ -31,7 +31,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="session")
 def source_of(trained):
     """Returns a function from a preset, tiny or published, to its trained model."""
-    return lambda name: trained(name) if name in TINY else published(name)
+    return lambda name: trained(name) if models.preset(name).for_tests else published(name)
 
 
 @pytest.fixture(scope="session")

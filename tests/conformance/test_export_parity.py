@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import COSTLY_TINY, PUBLISHED, run_python
+from cases import COSTLY_TINY, PUBLISHED, PUBLISHED_TEXT, operator_names, run_python
 
 import zoo
 from zoo import models
@@ -117,7 +117,7 @@ def test_a_source_that_cannot_be_read_is_refused(exported, options, source, mess
         engine.run("generate", source=source.astype("int32"))
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", PUBLISHED_TEXT)
 def test_published_saved_model_is_keras(source_of, exported, name):
     export = exported(name, "saved_model")
     _assert_same(_in_fresh_process(export, "saved_model", 1), _expected(source_of(name), 1))
@@ -152,14 +152,3 @@ def test_steps_in_litert_are_its_whole_loop(exported, name):
         tokens = outputs["logits"].argmax(axis=-1).astype("int32")
         assert tokens[0] == expected["tokens"][0, 0, position]
         state = {key: outputs.get(key, value) for key, value in state.items()}
-
-
-def operator_names(content):
-    """The operators of all subgraphs, as the file's schema names them."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    names = {value: key for key, value in vars(schema.BuiltinOperator).items()}
-    model = schema.ModelT.InitFromPackedBuf(content)
-    return {
-        names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes
-    }
