@@ -1,7 +1,7 @@
 """The folder of one training: its report, its checkpoint, its logs and, at the end, its model.
 
 report.json               configuration, versions, device, metrics of each epoch
-tokenizer.model
+tokenizer.model           of a model that reads or writes text
 checkpoints/epoch-0007.weights.h5     weights and optimizer after the last whole epoch, and
                           after those before it that the model will be the mean of
 logs/                     for TensorBoard
@@ -118,7 +118,10 @@ class RunFolder:
             command=self.report["command"],
         )
         facts["training"] = self.report
-        artefact.write_manifest(self.folder, facts, [layout.WEIGHTS, layout.TOKENIZER])
+        files = [layout.WEIGHTS]
+        if (self.folder / layout.TOKENIZER).is_file():  # of models that read or write text
+            files.append(layout.TOKENIZER)
+        artefact.write_manifest(self.folder, facts, files)
 
     def write_report(self) -> None:
         """Writes `report.json` as it stands."""
