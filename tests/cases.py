@@ -25,6 +25,7 @@ def _names(modality: str) -> list[str]:
 # Presets for tests: those from text to text, which most promises are about, and others.
 TINY = [name for name in _names("text") if models.preset(name).for_tests]
 STORIES_TINY = [name for name in _names("story") if models.preset(name).for_tests]
+SEQUENCES_TINY = [name for name in _names("sequence") if models.preset(name).for_tests]
 FIRST_TINY = [name for name in TINY if name == f"{models.preset(name).family}_test"]
 # Where a case takes long, the default suite has one preset a family; `-m slow` has the others.
 COSTLY_TINY = [
@@ -33,6 +34,7 @@ COSTLY_TINY = [
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
 PUBLISHED_TEXT = [name for name in PUBLISHED if name in _names("text")]
 PUBLISHED_STORIES = [name for name in PUBLISHED if name in _names("story")]
+PUBLISHED_SEQUENCES = [name for name in PUBLISHED if name in _names("sequence")]
 
 
 @functools.cache

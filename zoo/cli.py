@@ -17,7 +17,7 @@ import zoo
 from zoo import console, models, paths, registry
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import RUNTIMES, Model, load
-from zoo.runtime.result import Answer, Result
+from zoo.runtime.result import Answer, Result, Written
 from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel
 
@@ -138,7 +138,7 @@ def run(
             first += len(chunk)
 
 
-def _print_answer(answer: Result | Answer | list[Result], as_json: bool) -> None:
+def _print_answer(answer: Result | Answer | Written | list[Result], as_json: bool) -> None:
     """Prints one input's result, or its list of results."""
     results = answer if isinstance(answer, list) else [answer]
     if as_json:
@@ -165,12 +165,14 @@ def attend(name: str, text: str, story: Path | None, output: Path, runtime: str)
     """
     try:
         from zoo.visualize.alignment import save_alignment
+        from zoo.visualize.memory import save_memory
     except ImportError as error:
         raise missing_extra(error.name, extra="plot", purpose="Drawing") from error
 
     model = load(registry.resolve(name), runtime=runtime)
     [result] = model([_reader(model, story)(_utf8(text, "TEXT"))])
-    save_alignment(result, output)
+    save = save_memory if isinstance(result, Written) else save_alignment
+    save(result, output)
 
 
 @cli.command()
@@ -201,6 +203,8 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
             f"{name} {runtime}: {values} on {scores['rows']} rows of {split}, "
             f"{scores['seconds']} seconds"
         )
+        for sizes, wrong in scores.get("wrong_bits_by_size", {}).items():
+            click.echo(f"wrong bits of a sequence at size {sizes}: {wrong}")
         for task, error in scores.get("error_by_task", {}).items():
             click.echo(f"error of task {task}: {error:.1%}")
         if "signature" in scores:

@@ -164,7 +164,7 @@ class Preset:
     data: DataConfig
     card: Card | None = None  # presets without a card are not published
 
-    modality: typing.ClassVar[typing.Literal["text", "story"]] = "text"  # what it reads
+    modality: typing.ClassVar[typing.Literal["text", "story", "sequence"]] = "text"  # what it reads
 
     def __post_init__(self):
         require(self, name=NAME.fullmatch(self.name) is not None)

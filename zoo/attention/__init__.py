@@ -8,7 +8,8 @@ A use of attention is a score, a mask, a normalizer and a weighted sum, each its
 Local attention adds a window (windows.py), hard attention a selection (selection.py). `Attention`
 (layer.py) is all of these with their parameters, chosen by a configuration. Multi-head attention
 (multi_head.py) keeps keys and values from step to step; multi-step attention (multi_step.py) asks
-in every layer of a convolutional decoder.
+in every layer of a convolutional decoder. A memory that is written to as well has its own functions
+(addressing.py).
 """
 
 from zoo.attention.attend import attend

@@ -6,10 +6,15 @@ from zoo.config import Preset
 
 
 def open_data(preset: Preset, *, data_dir: Path | None = None):
-    """Returns the data set of `preset`, a `Dataset` of pairs of texts or `Stories`.
+    """Returns the data set of `preset`: pairs of texts, stories, or sequences that are drawn.
 
-    See `zoo.data.dataset.open_dataset` and `zoo.data.stories.open_stories`.
+    See `zoo.data.dataset.open_dataset`, `zoo.data.stories.open_stories` and
+    `zoo.data.algorithmic.TestSequences`.
     """
+    if preset.modality == "sequence":
+        from zoo.data.algorithmic import TestSequences
+
+        return TestSequences(preset.data)
     if preset.modality == "story":
         from zoo.data.stories import TASKS, open_stories
 

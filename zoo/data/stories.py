@@ -238,9 +238,7 @@ class EncodedStories:
         return self.sentences[self.places[rows]]
 
 
-def encode_stories(
-    stories: Sequence[Story], tokenizer: Tokenizer, config
-) -> dict[str, np.ndarray]:
+def encode_stories(stories: Sequence[Story], tokenizer: Tokenizer, config) -> dict[str, np.ndarray]:
     """Returns what a model reads: `story` `(N, M, L)` and `question` `(N, Q)`, word ids, int32.
 
     Sentences are in reading order, and padding stands at the end: of a story, of a sentence and of

@@ -4,19 +4,32 @@ import statistics
 import time
 from collections.abc import Sequence
 
+import numpy as np
+
+from zoo.data.algorithmic import (
+    Sequences,
+    TestSequences,
+    tested_sizes,
+    wrong_bits_a_sequence,
+)
 from zoo.data.dataset import Dataset
 from zoo.data.stories import Stories
 from zoo.runtime.load import Model
+from zoo.runtime.sequence_model import SequenceModel
 from zoo.runtime.story_model import Story, StoryModel
 
 
-def evaluate(model: Model, dataset: Dataset | Stories, *, split: str = "test") -> dict:
+def evaluate(
+    model: Model, dataset: Dataset | Stories | TestSequences, *, split: str = "test"
+) -> dict:
     """Returns `metric`, `value`, `rows`, `split` and `seconds` of `model` on `split`.
 
     The metric is the one that the data set's manifest names; its range is that of the metric.
     Further metrics of the manifest stand in `also`, by name; BLEU comes with its `signature`, and
-    answers about stories with `error_by_task`, 0 to 1.
+    answers about stories with `error_by_task`, 0 to 1, and sequences with `wrong_bits_by_size`.
     """
+    if isinstance(dataset, TestSequences):
+        return _evaluate_sequences(model, dataset, split)
     if isinstance(dataset, Stories):
         return _evaluate_answers(model, dataset, split)
     sources = [source for source, _ in dataset.pairs(split)]
@@ -41,6 +54,27 @@ def evaluate(model: Model, dataset: Dataset | Stories, *, split: str = "test") -
             dataset.references(split), language=dataset.config.target
         )
     return facts
+
+
+def _evaluate_sequences(model: SequenceModel, tests: TestSequences, split: str) -> dict:
+    """Returns the wrong bits a sequence at the longest size that the model was trained on."""
+    tests.require_split(split)
+    started = time.monotonic()
+    by_size = {}
+    for sizes in tested_sizes(tests.data):
+        batch = tests.draw(sizes)
+        rows = [Sequences(*(x[row : row + 1] for x in batch)) for row in range(tests.rows)]
+        outputs = np.stack([written.outputs for written in model(rows)])
+        shown = " x ".join(str(size) for size in sizes.values())
+        by_size[shown] = round(wrong_bits_a_sequence(outputs, batch), 3)
+    return {
+        "metric": "wrong_bits",
+        "value": next(iter(by_size.values())),
+        "rows": tests.rows,
+        "split": split,
+        "seconds": round(time.monotonic() - started, 2),
+        "wrong_bits_by_size": by_size,
+    }
 
 
 def _evaluate_answers(model: StoryModel, stories: Stories, split: str) -> dict:

@@ -57,6 +57,9 @@ def _scores(manifest: dict) -> str:
     search = f" --beam-size {beam_size}" if beam_size > 1 else ""
     command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME{search}`"
     lines += ["", f"Measured by {command} on {metrics['device']}, {metrics['date']}."]
+    if wrong := facts.get("wrong_bits_by_size"):
+        sizes = ", ".join(f"{size}: {bits:g}" for size, bits in wrong.items())
+        lines.append(f"Wrong bits of a sequence by size with `{runtime}`: {sizes}.")
     if errors := facts.get("error_by_task"):
         failed = sum(error > _FAILED_ERROR for error in errors.values())
         tasks = ", ".join(f"{task}: {error:.1%}" for task, error in errors.items())

@@ -15,6 +15,7 @@ from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
 from zoo.runtime.keras_engine import KerasEngine
 from zoo.runtime.load import sample_inputs
+from zoo.runtime.sequence_model import encode_sequences
 from zoo.runtime.story_model import Story, encode_stories
 from zoo.signature import Signature
 from zoo.text.tokenizer import Tokenizer
@@ -25,8 +26,10 @@ _TOLERANCE = 1e-3
 
 def golden_inputs(preset: Preset, artefact: Artefact) -> dict[str, np.ndarray]:
     """Returns the inputs of the data set's sample and an empty one, by name, padded in full."""
-    tokenizer = Tokenizer(artefact.read(layout.TOKENIZER))
     samples = sample_inputs(preset)
+    if preset.modality == "sequence":
+        return encode_sequences(samples, preset.model.max_length)
+    tokenizer = Tokenizer(artefact.read(layout.TOKENIZER))
     if preset.modality == "story":
         return encode_stories([*samples, Story((), "")], tokenizer, preset.model)
     source = tokenizer.encode([*samples, ""])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from zoo import layout, models, paths
 from zoo.errors import ZooError
-from zoo.export import serve_story, serve_text
+from zoo.export import serve_sequence, serve_story, serve_text
 from zoo.export.artefact import carried_facts, write_manifest
 from zoo.export.card import write_card
 from zoo.export.golden import golden_inputs, golden_outputs, replay
@@ -28,7 +28,7 @@ from zoo.runtime.saved_model_engine import SavedModelEngine
 from zoo.text.in_graph import GraphTokenizer
 
 # What a server sees of a model, by the kind of its inputs.
-_SERVE = {"text": serve_text, "story": serve_story}
+_SERVE = {"text": serve_text, "story": serve_story, "sequence": serve_sequence}
 
 XLA_FLAG = "--xla_cpu_compilation_enabled"  # TensorFlow Serving compiles on a CPU only with it
 
@@ -71,7 +71,7 @@ def export_saved_model(
         function = serve.guarded(main.function, task.model.config, **({"xla": xla} if xla else {}))
         graph.add(main.name, function, tensor_specs(main, open_sizes))
         add_signatures(graph, others, open_sizes)
-        if ids_only:
+        if ids_only or preset.modality == "sequence":
             on_default = function, tensor_specs(main, open_sizes)
         else:
             graph.root.tokenizer = GraphTokenizer(source.read(layout.TOKENIZER))  # saved with it
@@ -89,7 +89,8 @@ def export_saved_model(
             "xla": xla,
             "serving_flags": [XLA_FLAG] if xla else [],
         }
-        (folder / layout.TOKENIZER).write_bytes(source.read(layout.TOKENIZER))
+        if source.holds(layout.TOKENIZER):
+            (folder / layout.TOKENIZER).write_bytes(source.read(layout.TOKENIZER))
         write_card(manifest, folder / layout.CARD)
         written = (path for path in folder.rglob("*") if path.is_file())
         write_manifest(folder, manifest, [path.relative_to(folder).as_posix() for path in written])

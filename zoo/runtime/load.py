@@ -9,19 +9,22 @@ from typing import Literal, get_args
 
 from zoo import layout, models, paths, registry
 from zoo.config import Preset, require_choice
+from zoo.data.algorithmic import sample_sequences
 from zoo.data.dataset import sample_pairs
 from zoo.data.stories import sample_examples
 from zoo.errors import ZooError, missing_extra
 from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
+from zoo.runtime.sequence_model import SequenceModel
 from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel
 from zoo.text.tokenizer import Tokenizer
 
 Runtime = Literal["litert", "saved_model", "keras"]
 RUNTIMES = get_args(Runtime)
-Model = TextModel | StoryModel
-MODELS: dict[str, type[Model]] = {"text": TextModel, "story": StoryModel}  # by a preset's modality
+Model = TextModel | StoryModel | SequenceModel
+# The models that turn strings into arrays and back, by a preset's modality.
+_ON_ARRAYS: dict[str, type[Model]] = {"text": TextModel, "story": StoryModel}
 
 
 def load(
@@ -95,6 +98,8 @@ def sample_inputs(preset: Preset) -> list:
     """Returns the few dozen inputs of the data set's sample, as the preset's model is called."""
     if preset.modality == "story":
         return [Story(x.sentences, x.question) for x in sample_examples(preset.data.name)]
+    if preset.modality == "sequence":
+        return sample_sequences(preset.data)
     return [source for source, _ in sample_pairs(preset.data)]
 
 
@@ -129,9 +134,11 @@ def _model(
     preset: Preset,
     artefact: Artefact,
     engine: Engine,
-    kinds: Mapping[str, type[Model]] = MODELS,
+    kinds: Mapping[str, type[Model]] = _ON_ARRAYS,
 ) -> Model:
-    """Returns the model of `preset` on `engine`: what turns its inputs into arrays and back."""
+    """Returns the model of `preset` on `engine`: what people call with their inputs."""
+    if preset.modality == "sequence":
+        return SequenceModel(engine, preset)
     tokenizer = Tokenizer(artefact.read(layout.TOKENIZER))
     return kinds[preset.modality](engine, tokenizer, preset.model)
 

@@ -88,3 +88,25 @@ class Answer:
             "question": self.question,
             "alignment": self.alignment.tolist(),
         }
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a model wrote after it read a sequence, and how it used its memory."""
+
+    text: str
+    inputs: np.ndarray  # `(T, input_width)`, what it read
+    outputs: np.ndarray  # `(T, output_width)`, the probability that each bit is 1
+    mask: np.ndarray  # `(T,)` bool, True where an answer was due
+    write_weights: np.ndarray | None = None  # `(T, heads, rows)`; None of a model without a memory
+    read_weights: np.ndarray | None = None
+
+    def as_dict(self) -> dict:
+        """Returns what was written as `json.dumps` takes it."""
+        arrays = {
+            "outputs": self.outputs[self.mask],
+            "write_weights": self.write_weights,
+            "read_weights": self.read_weights,
+        }
+        listed = {name: None if x is None else x.tolist() for name, x in arrays.items()}
+        return {"text": self.text, **listed}

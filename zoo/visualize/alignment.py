@@ -11,20 +11,25 @@ from matplotlib.image import AxesImage
 
 from zoo import paths
 from zoo.errors import ZooError
-from zoo.runtime.result import HeatMap, Result
+from zoo.runtime.result import Answer, HeatMap, Result
 
 _FORMATS = (".png", ".svg", ".pdf")
 _CELL_INCHES = 0.3
 
 
-def save_alignment(result: Result, path: Path) -> None:
+def require_format(path: Path) -> None:
+    """Raises ZooError unless the ending of `path` is that of a picture that can be drawn."""
+    if path.suffix.lower() not in _FORMATS:
+        raise ZooError(f"Expected a picture ending in {', '.join(_FORMATS)}. Received: {path}.")
+
+
+def save_alignment(result: Result | Answer, path: Path) -> None:
     """Writes the alignment of `result` as a picture; the file's ending chooses the format.
 
     Raises:
         ZooError: If there is no alignment to draw, or the format is unknown.
     """
-    if path.suffix.lower() not in _FORMATS:
-        raise ZooError(f"Expected a picture ending in {', '.join(_FORMATS)}. Received: {path}.")
+    require_format(path)
     figure = heat_map_figure(result.heat_map())
     with paths.new_file(path) as partial:
         figure.savefig(partial, dpi=150, bbox_inches="tight")

@@ -1,0 +1,84 @@
+"""Sequences of vectors in, vectors of bits out, over an engine that runs signatures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from zoo.config import Preset
+from zoo.data.algorithmic import TASKS, Sequences
+from zoo.errors import ZooError
+from zoo.runtime.engine import Engine
+from zoo.runtime.result import Written
+
+
+def encode_sequences(sequences: Sequence[Sequences], length: int) -> dict[str, np.ndarray]:
+    """Returns `inputs` `(N, length, input_width)` and `length` `(N,)` of sequences of one each."""
+    inputs = [np.pad(x.inputs[0], [(0, length - x.inputs.shape[1]), (0, 0)]) for x in sequences]
+    lengths = [x.inputs.shape[1] for x in sequences]
+    return {"inputs": np.stack(inputs).astype("float32"), "length": np.array(lengths, "int32")}
+
+
+class SequenceModel:
+    """A loaded model: call it with sequences of the task that it learned.
+
+    Args:
+        engine: What runs its signatures.
+        preset: What it was trained as.
+    """
+
+    signature = "predict"  # the one that it calls
+
+    def __init__(self, engine: Engine, preset: Preset):
+        self.engine = engine
+        self._task = TASKS[preset.data.name]()
+        self._max_length = preset.model.max_length
+
+    def read(self, line: str) -> Sequences:
+        """Returns the sequence that a line says, in the form of the task.
+
+        Raises:
+            ZooError: If the line has another form; the message shows one that is right.
+        """
+        return self._task.encode(line)
+
+    def __call__(self, sequences: Sequence[Sequences], *, first_line: int = 1) -> list[Written]:
+        """Returns what the model writes for each sequence, in order.
+
+        Args:
+            sequences: What to read, one each.
+            first_line: The line number of the first sequence, for errors.
+
+        Raises:
+            ZooError: If a sequence has more steps than the engine takes.
+        """
+        batches = [
+            self._inputs(sequence, line) for line, sequence in enumerate(sequences, first_line)
+        ]
+        outputs = self.engine.run_all(self.signature, batches)
+        return [self._written(*pair) for pair in zip(sequences, outputs, strict=True)]
+
+    def _inputs(self, sequence: Sequences, line: int) -> dict[str, np.ndarray]:
+        length = sequence.inputs.shape[1]
+        room = length if self.engine.length_step is not None else self._max_length
+        if length > room:
+            raise ZooError(
+                f"Line {line} takes {length} steps. The file has room for {room}; "
+                "--runtime keras takes any."
+            )
+        return encode_sequences([sequence], room)
+
+    def _written(self, sequence: Sequences, outputs: dict[str, np.ndarray]) -> Written:
+        length = sequence.inputs.shape[1]
+        probabilities = outputs["outputs"][0, :length]
+        weights = {
+            name: outputs[name][0, :length]
+            for name in ("write_weights", "read_weights")
+            if name in outputs
+        }
+        return Written(
+            text=self._task.decode(probabilities[sequence.mask[0]]),
+            inputs=sequence.inputs[0],
+            outputs=probabilities,
+            mask=sequence.mask[0],
+            **weights,
+        )
