@@ -58,11 +58,13 @@ def _scores(manifest: dict) -> str:
     command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME{search}`"
     lines += ["", f"Measured by {command} on {metrics['device']}, {metrics['date']}."]
     if wrong := facts.get("wrong_bits_by_size"):
-        sizes = ", ".join(f"{size}: {bits:g}" for size, bits in wrong.items())
+        ordered = sorted(wrong.items(), key=lambda item: [int(x) for x in item[0].split(" x ")])
+        sizes = ", ".join(f"{size}: {bits:g}" for size, bits in ordered)
         lines.append(f"Wrong bits of a sequence by size with `{runtime}`: {sizes}.")
     if errors := facts.get("error_by_task"):
         failed = sum(error > _FAILED_ERROR for error in errors.values())
-        tasks = ", ".join(f"{task}: {error:.1%}" for task, error in errors.items())
+        ordered = sorted(errors.items(), key=lambda item: int(item[0]))
+        tasks = ", ".join(f"{task}: {error:.1%}" for task, error in ordered)
         lines.append(
             f"Error by task with `{runtime}`, {failed} above {_FAILED_ERROR:.0%}: {tasks}."
         )

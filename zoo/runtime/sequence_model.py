@@ -51,27 +51,40 @@ class SequenceModel:
         Raises:
             ZooError: If a sequence has more steps than the engine takes.
         """
-        batches = [
-            self._inputs(sequence, line) for line, sequence in enumerate(sequences, first_line)
-        ]
-        outputs = self.engine.run_all(self.signature, batches)
-        return [self._written(*pair) for pair in zip(sequences, outputs, strict=True)]
+        for line, sequence in enumerate(sequences, start=first_line):
+            self._require_room(line, sequence)
+        # Sequences of about one length share a batch, so that little of it is padding.
+        order = sorted(range(len(sequences)), key=lambda index: sequences[index].inputs.shape[1])
+        size = self.engine.batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        inputs = [self._inputs([sequences[index] for index in batch]) for batch in batches]
+        outputs = self.engine.run_all(self.signature, inputs)
+        written = {
+            index: self._written(sequences[index], answer, row)
+            for batch, answer in zip(batches, outputs, strict=True)
+            for row, index in enumerate(batch)
+        }
+        return [written[index] for index in range(len(sequences))]
 
-    def _inputs(self, sequence: Sequences, line: int) -> dict[str, np.ndarray]:
+    def _require_room(self, line: int, sequence: Sequences) -> None:
         length = sequence.inputs.shape[1]
-        room = length if self.engine.length_step is not None else self._max_length
-        if length > room:
+        if self.engine.length_step is None and length > self._max_length:
             raise ZooError(
-                f"Line {line} takes {length} steps. The file has room for {room}; "
+                f"Line {line} takes {length} steps. The file has room for {self._max_length}; "
                 "--runtime keras takes any."
             )
-        return encode_sequences([sequence], room)
 
-    def _written(self, sequence: Sequences, outputs: dict[str, np.ndarray]) -> Written:
+    def _inputs(self, sequences: list[Sequences]) -> dict[str, np.ndarray]:
+        length = self._max_length
+        if self.engine.length_step is not None:
+            length = max(sequence.inputs.shape[1] for sequence in sequences)
+        return encode_sequences(sequences, length)
+
+    def _written(self, sequence: Sequences, outputs: dict[str, np.ndarray], row: int) -> Written:
         length = sequence.inputs.shape[1]
-        probabilities = outputs["outputs"][0, :length]
+        probabilities = outputs["outputs"][row, :length]
         weights = {
-            name: outputs[name][0, :length]
+            name: outputs[name][row, :length]
             for name in ("write_weights", "read_weights")
             if name in outputs
         }

@@ -12,6 +12,7 @@ from zoo.runtime.result import Written
 from zoo.visualize.alignment import require_format
 
 _STEP_INCHES = 0.12
+_SEEN = 0.1  # the least weight of a row that a head is said to have looked at
 
 
 def save_memory(result: Written, path: Path) -> None:
@@ -30,7 +31,7 @@ def memory_figure(result: Written) -> Figure:
     """Returns the figure: inputs and outputs above, write and read weights below, time rightwards.
 
     As figure 6 of Graves et al., 2014 (arXiv:1410.5401). The weights of several heads are added
-    up. Rows of the memory that no head ever looked at are left out.
+    up. The memory is a circle, and is cut open where no head looked: those rows are left out.
     """
     if result.write_weights is None:
         raise ZooError("The model has no memory, so there is nothing to draw.")
@@ -38,10 +39,9 @@ def memory_figure(result: Written) -> Figure:
         "write weights": result.write_weights.sum(axis=1).T,  # (rows, T)
         "read weights": result.read_weights.sum(axis=1).T,
     }
-    used = np.flatnonzero(sum(panel.max(axis=1) for panel in weights.values()) > 0.1)
-    first, last = (used.min(), used.max() + 1) if len(used) else (0, len(weights["read weights"]))
+    rows = _rows_in_use(sum(panel.max(axis=1) for panel in weights.values()) > _SEEN)
     panels = {"inputs": result.inputs.T, "outputs": result.outputs.T}
-    panels |= {title: panel[first:last] for title, panel in weights.items()}
+    panels |= {title: panel[rows] for title, panel in weights.items()}
     heights = [max(len(panel), 4) for panel in panels.values()]
     steps = len(result.inputs)
     figure = Figure(
@@ -57,6 +57,17 @@ def memory_figure(result: Written) -> Figure:
         axes.set_ylabel(title, rotation=0, ha="right", va="center")
         axes.set_yticks([])
     for axes in all_axes[2:]:
-        axes.set_yticks([0, last - first - 1], [f"row {first}", f"row {last - 1}"], fontsize=7)
+        axes.set_yticks([0, len(rows) - 1], [f"row {rows[0]}", f"row {rows[-1]}"], fontsize=7)
     all_axes[-1].set_xlabel("step")
     return figure
+
+
+def _rows_in_use(used: np.ndarray) -> np.ndarray:
+    """Returns the indices of a circle's rows, in order, without its longest run of unused ones."""
+    count = len(used)
+    if used.all() or not used.any():
+        return np.arange(count)
+    places = np.flatnonzero(used)
+    gaps = np.diff(np.append(places, places[0] + count))  # after each used row, to the next one
+    widest = int(gaps.argmax())
+    return (places[(widest + 1) % len(places)] + np.arange(count - gaps[widest] + 1)) % count
