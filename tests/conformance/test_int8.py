@@ -29,7 +29,7 @@ def _has_recipe(name):
     return "recipe" in read_manifest(models.preset(name).data.name)
 
 
-@pytest.mark.parametrize("name", [name for name in PUBLISHED if _has_recipe(name)])
+@pytest.mark.parametrize("name", [name for name in PUBLISHED_TEXT if _has_recipe(name)])
 def test_litert_scores_what_its_card_says(dataset, name):
     artefact = published(name)
     data: Dataset = dataset(models.preset(name).data)
