@@ -8,15 +8,13 @@ string; `probability` `(B,)` of that answer and `probabilities` `(B, V)` of ever
 
 import tensorflow as tf
 
-from zoo.text.in_graph import GraphTokenizer
 
-
-def on_strings(predict, tokenizer: GraphTokenizer, config):
+def on_strings(predict, tokenizer, config):
     """Returns `predict` with strings in and out, and the specs of its inputs.
 
     Args:
         predict: The signature's function, on word ids.
-        tokenizer: That of the model.
+        tokenizer: That of the model, a `GraphTokenizer`.
         config: That of the model.
     """
 

@@ -6,7 +6,6 @@
 
 import tensorflow as tf
 
-from zoo.text.in_graph import GraphTokenizer
 from zoo.text.tokenizer import PAD_ID
 
 # XLA compiles a program a shape, a second or more each; padded to these, few shapes are left.
@@ -14,12 +13,12 @@ _XLA_BATCH_SIZES = (1, 4, 16, 64)
 _XLA_LENGTH_STEP = 16
 
 
-def on_strings(generate, tokenizer: GraphTokenizer, config):
+def on_strings(generate, tokenizer, config):
     """Returns `generate` with strings in and out, the best hypothesis of each row; and its inputs.
 
     Args:
         generate: The signature's function, on token ids.
-        tokenizer: That of the model.
+        tokenizer: That of the model, a `GraphTokenizer`.
         config: That of the model.
     """
 
