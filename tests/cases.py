@@ -28,9 +28,15 @@ STORIES_TINY = [name for name in _names("story") if models.preset(name).for_test
 SEQUENCES_TINY = [name for name in _names("sequence") if models.preset(name).for_tests]
 FIRST_TINY = [name for name in TINY if name == f"{models.preset(name).family}_test"]
 # Where a case takes long, the default suite has one preset a family; `-m slow` has the others.
-COSTLY_TINY = [
-    name if name in FIRST_TINY else pytest.param(name, marks=pytest.mark.slow) for name in TINY
-]
+
+
+def _costly(names: list[str]) -> list:
+    firsts = {f"{family}_test" for family in models.FAMILIES}
+    return [x if x in firsts else pytest.param(x, marks=pytest.mark.slow) for x in names]
+
+
+COSTLY_TINY = _costly(TINY)
+COSTLY_STORIES_TINY = _costly(STORIES_TINY)
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
 PUBLISHED_TEXT = [name for name in PUBLISHED if name in _names("text")]
 PUBLISHED_STORIES = [name for name in PUBLISHED if name in _names("story")]

@@ -8,7 +8,16 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import PUBLISHED_STORIES, ROOT, STORIES_TINY, operator_names, published, run_python, task
+from cases import (
+    COSTLY_STORIES_TINY,
+    PUBLISHED_STORIES,
+    ROOT,
+    STORIES_TINY,
+    operator_names,
+    published,
+    run_python,
+    task,
+)
 from keras import ops
 
 import zoo
@@ -116,7 +125,7 @@ def test_loaded_weights_give_the_same_bits(name, tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-@pytest.mark.parametrize("name", STORIES_TINY)
+@pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_two_steps_write_a_report_and_a_model(tmp_path, name, backend):
     module = f"zoo.models.{models.preset(name).family}.train"
     command = [sys.executable, "-m", module, "--preset", name, "--set", "train.steps=2"]
@@ -161,14 +170,14 @@ def _assert_same(actual, artefact):
         np.testing.assert_allclose(mine["alignment"], theirs["alignment"], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", STORIES_TINY)
+@pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_litert_is_keras(source_of, exported, name):
     export = exported(name, "litert", quantize="none")
     _assert_same(_in_fresh_process(export, "litert"), source_of(name))
 
 
 @pytest.mark.parametrize("options", [{}, {"ids_only": True}], ids=["strings", "ids_only"])
-@pytest.mark.parametrize("name", STORIES_TINY)
+@pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_saved_model_is_keras(source_of, exported, name, options):
     export = exported(name, "saved_model", **options)
     _assert_same(_in_fresh_process(export, "saved_model"), source_of(name))
@@ -192,7 +201,7 @@ def test_a_story_that_cannot_be_read_is_refused(exported, name):
 
 
 @pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
-@pytest.mark.parametrize("name", STORIES_TINY)
+@pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name, quantize):
     content = exported(name, "litert", quantize=quantize).read("model.tflite")
     assert not [x for x in operator_names(content) if x.startswith(("CUSTOM", "Flex"))]

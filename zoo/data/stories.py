@@ -69,7 +69,7 @@ class Stories:
         Raises:
             ZooError: If there is no such split, or a file is not in the format.
         """
-        require_choice("split", split, SPLITS)
+        self.require_split(split)
         part = "test" if split == "test" else "train"
         examples = []
         for (of, task), text in sorted(self.files.items()):
@@ -83,6 +83,10 @@ class Stories:
                 stories = stories[-held_out:]
             examples += [example for story in stories for example in story]
         return examples
+
+    def require_split(self, split: str) -> None:
+        """Raises ZooError if there is no such split."""
+        require_choice("split", split, SPLITS)
 
     def training_texts(self) -> list[str]:
         """Returns all sentences, questions and answers of the training files, validation's too.

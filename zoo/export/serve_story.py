@@ -58,14 +58,20 @@ def guarded(predict, config):
             "A sentence has at most {} words.": (tf.shape(story)[2], config.max_sentence_length),
             "A question has at most {} words.": (tf.shape(question)[1], config.max_question_length),
         }
-        for message, (size, limit) in limits.items():
+        checks = [
             tf.debugging.assert_less_equal(size, limit, message.format(limit))
+            for message, (size, limit) in limits.items()
+        ]
+        message = f"A word id is below {config.vocab_size}."
         for words in (story, question):
-            tf.debugging.assert_non_negative(words, "A word id is at least 0.")
-            message = f"A word id is below {config.vocab_size}."
-            tf.debugging.assert_less(words, config.vocab_size, message)
-        # An axis of no size, as of an empty story, is one of padding.
-        return predict(story=_not_empty(story), question=_not_empty(question))
+            checks += [
+                tf.debugging.assert_non_negative(words, "A word id is at least 0."),
+                tf.debugging.assert_less(words, config.vocab_size, message),
+            ]
+        # In front of the model, whose own operators would refuse them in other words.
+        with tf.control_dependencies(checks):
+            # An axis of no size, as of an empty story, is one of padding.
+            return predict(story=_not_empty(story), question=_not_empty(question))
 
     return guarded
 

@@ -1,0 +1,257 @@
+"""The memory network as a model: a story, a question, and the logits of the answer."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo import attention
+from zoo.models.memory_network.config import MemoryNetworkConfig
+from zoo.text.tokenizer import END_ID, PAD_ID
+
+INITIAL_STDDEV = 0.1  # of every weight; section 4.2
+_NO_ANSWER = -1e9  # the logit of what is no word
+
+
+class MemoryNetwork(keras.Model):
+    """Sentences in a memory that a question asks several times.
+
+    For words x_ij of sentence i, words q_j of the question, and hops k = 1 to K:
+
+        u[1] = sum over j of l[j] * B q[j]
+        m[i] = sum over j of l[j] * A[k] x[i, j] + T_A[k](i)          what hop k matches by
+        c[i] = sum over j of l[j] * C[k] x[i, j] + T_C[k](i)          what it reads
+        p = softmax over i of u[k] . m[i]                             (1)
+        o = sum over i of p[i] c[i]                                   (2)
+        u[k + 1] = u[k] + o                                           (4)
+        answer = softmax(W u[K + 1])                                  (3)
+
+    T(i) is the vector of the time of sentence i: how many sentences came after it. Padding, and
+    words that the tokenizer does not know, are zeros; what is all padding is no sentence, and has
+    no weight. A story without sentences gives o = 0.
+
+    `tying` says which of A, B, C and W are one table:
+
+        adjacent:   A[k + 1] = C[k], B = A[1], W = C[K], and the same of T
+        layer_wise: A[k] = A and C[k] = C, with u[k + 1] = H u[k] + o
+        none:       each its own
+
+    With `key_value`, u[k + 1] = R[k] (u[k] + o) in place of (4), and of H.
+
+    Called with a dict of `story` `(B, M, L)` and `question` `(B, Q)` int32, it returns the logits
+    `(B, V)`; those of special tokens are -1e9, for they answer nothing. It may hold more:
+
+        times   `(B, M)` int32, 0 to max_sentences - 1, in place of the counted ones
+        values  `(B, M, L)` int32, with `key_value`: what is read where the story is matched
+        places  `(B, M)` int32: the story is then `(U, L)`, sentences to take from, so that one
+                that stands in many stories is embedded once; a place without one names a row of
+                padding
+
+    Source: Sukhbaatar et al., 2015 (arXiv:1503.08895), whose equation numbers these are; section
+    4.1 on l and T. R is from Miller et al., 2016 (arXiv:1606.03126), section 3.1.
+
+    Args:
+        config: Its sizes and choices.
+    """
+
+    def __init__(self, config: MemoryNetworkConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        # For the start of a training: the memory is summed by the scores themselves (section 4.2).
+        self.linear = False
+
+    def build(self, input_shape=None):
+        """Builds all weights; the configuration alone decides the shapes."""
+        config = self.config
+        self.roles = roles_of_tables(config)
+        self.words = {
+            name: self._weight(f"words_{name}", config.vocab_size) for name in self.roles.tables
+        }
+        self.times = {
+            name: self._weight(f"times_{name}", config.max_sentences)
+            for name in (self.roles.memories if config.temporal else ())
+        }
+        # Transposed: H of all hops, or R of each.
+        if config.key_value:
+            self.kernels = [self._weight(f"kernel_{k}", config.width) for k in range(config.hops)]
+        elif config.tying == "layer_wise":
+            self.kernels = [self._weight("kernel", config.width)] * config.hops
+        else:
+            self.kernels = [None] * config.hops
+        self.built = True
+
+    def call(self, inputs):
+        """Returns the logits `(B, V)`; see the class."""
+        return self.answer(inputs)[0]
+
+    def answer(self, inputs):
+        """Returns the logits `(B, V)` and the weights of each hop over the memory `(B, K, M)`."""
+        roles = self.roles
+        keys, values, filled = self.remember(inputs)
+        state = self._embed(
+            roles.question, self._bags(inputs["question"])
+        )  # (B, D), u in the paper
+        weights = []
+        for match, read, kernel in zip(roles.match, roles.read, self.kernels, strict=True):
+            context, hop_weights = attention.attend(
+                attention.dot_scores(state[:, None], keys[match]),
+                values[read],
+                filled,
+                normalize=attention.unnormalized if self.linear else attention.masked_softmax,
+            )
+            state = self._update(state, ops.squeeze(context, axis=1), kernel)
+            weights.append(hop_weights)
+        logits = ops.matmul(state, ops.transpose(self.words[roles.answer]))
+        is_word = ops.arange(self.config.vocab_size) > END_ID
+        return ops.where(is_word, logits, _NO_ANSWER), ops.concatenate(weights, axis=1)
+
+    def remember(self, inputs):
+        """Returns what hops match by, what they read, and where there is a sentence `(B, M)` bool.
+
+        The first two hold m and c of the paper, `(B, M, D)`, by the names of their tables.
+        """
+        story, places = inputs["story"], inputs.get("places")
+        filled = ops.any(ops.not_equal(story, PAD_ID), axis=-1)
+        if places is not None:
+            filled = ops.take(filled, places, axis=0)
+        room = self.config.max_sentences
+        if filled.shape[1] is not None and filled.shape[1] > room:
+            raise ValueError(
+                f"A story has at most max_sentences={room} sentences. "
+                f"Received: {filled.shape[1]}; keep the latest."
+            )
+        times = inputs["times"] if "times" in inputs else _times(filled)
+
+        def memories(sentences, names):
+            bags = self._bags(sentences)
+            found = {}
+            for name in names:
+                found[name] = self._embed(name, bags)
+                if places is not None:
+                    found[name] = ops.take(found[name], places, axis=0)  # (B, M, D)
+                if self.config.temporal:
+                    found[name] = found[name] + ops.take(self.times[name], times, axis=0)
+            return found
+
+        if "values" in inputs:
+            keys = memories(story, set(self.roles.match))
+            return keys, memories(inputs["values"], set(self.roles.read)), filled
+        both = memories(story, self.roles.memories)
+        return both, both, filled
+
+    def _update(self, state, context, kernel):
+        if self.config.key_value:
+            state = ops.matmul(state + context, kernel)
+        elif kernel is not None:
+            state = ops.matmul(state, kernel) + context
+        else:
+            state = state + context
+        return ops.relu(state) if self.config.nonlinear else state
+
+    def _bags(self, sentences):
+        """Returns sentences `(..., L)` as weighted bags of words `(..., W, V)`; see `_embed`.
+
+        A bag counts the words of a sentence, each by its weight: every table then embeds it by one
+        product of matrices. Vocabularies of hundreds of words are what it is for.
+        """
+        weights = position_weights(sentences, self.config)  # (..., W, L)
+        one_hot = ops.one_hot(sentences, self.config.vocab_size)  # (..., L, V)
+        return ops.matmul(weights, one_hot)
+
+    def _embed(self, name: str, bags):
+        """Returns sum over j of l[j] * table x[j], `(..., D)`.
+
+        The weight l[k, j] of component k depends on the position as r[j] + s[k] t[j]. The sum is so
+        that of two bags, weighted by r and by t, the second times s.
+        """
+        embedded = ops.matmul(bags, self.words[name])  # (..., W, D)
+        if self.config.encoding == "bag":
+            return ops.squeeze(embedded, axis=-2)
+        slope = component_slopes(self.config)
+        return embedded[..., 0, :] + slope * embedded[..., 1, :]
+
+    def _weight(self, name: str, rows: int):
+        return self.add_weight(
+            name=name,
+            shape=(rows, self.config.width),
+            initializer=keras.initializers.RandomNormal(stddev=INITIAL_STDDEV),
+        )
+
+
+def position_weights(sentences, config: MemoryNetworkConfig):
+    """Returns the weights r and t of each word of sentences `(..., L)`, `(..., W, L)` float32.
+
+    They and the slopes s of `component_slopes` are the position encoding (section 4.1):
+
+        bag:              l[k, j] = 1
+        position:         l[k, j] = (1 - j / J) - (k / d) (1 - 2 j / J)
+        spread_position:  l[k, j] = 1 + 4 (k - (d + 1) / 2) (j - (J + 1) / 2) / (d J)
+
+    with l[k, j] = r[j] + s[k] t[j]. j counts words from 1 and k components from 1 to d. J is how
+    many words the sentence has; in the last form, which is that of the authors' code, one more than
+    a sentence or question may have at most, whatever the sentence. W is 1 for `bag`, which has no
+    t. Padding and unknown words weigh 0.
+    """
+    known = ops.cast(sentences > END_ID, "float32")[..., None, :]  # (..., 1, L)
+    if config.encoding == "bag":
+        return known
+    place = 1.0 + ops.arange(ops.shape(sentences)[-1], dtype="float32")  # j, (L,)
+    if config.encoding == "position":
+        length = ops.sum(ops.cast(ops.not_equal(sentences, PAD_ID), "float32"), axis=-1)
+        part = place / ops.maximum(length, 1.0)[..., None]  # (..., L)
+        weights = ops.stack([1 - part, 1 - 2 * part], axis=-2)
+    else:
+        longest = max(config.max_sentence_length, config.max_question_length) + 1
+        weights = ops.stack([ops.ones_like(place), (place - (longest + 1) / 2) / longest], axis=-2)
+    return weights * known
+
+
+def component_slopes(config: MemoryNetworkConfig) -> np.ndarray:
+    """Returns s of `position_weights`, `(D,)` float32."""
+    component = np.arange(1, config.width + 1)  # k
+    if config.encoding == "position":
+        return (-component / config.width).astype("float32")
+    return (4 * (component - (config.width + 1) / 2) / config.width).astype("float32")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which table, by name, serves as which of the paper's matrices."""
+
+    question: str  # B
+    match: tuple[str, ...]  # A of each hop
+    read: tuple[str, ...]  # C of each hop
+    answer: str  # W
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """The tables that embed the story, each once."""
+        return tuple(dict.fromkeys((*self.match, *self.read)))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """All tables, each once."""
+        return tuple(dict.fromkeys((self.question, *self.memories, self.answer)))
+
+
+def roles_of_tables(config: MemoryNetworkConfig) -> Roles:
+    """Returns the tables of a configuration (section 2.2)."""
+    hops = range(config.hops)
+    if config.tying == "adjacent":
+        names = [str(k) for k in range(config.hops + 1)]
+        return Roles(names[0], tuple(names[:-1]), tuple(names[1:]), names[-1])
+    if config.tying == "layer_wise":
+        return Roles("question", ("match",) * config.hops, ("read",) * config.hops, "answer")
+    return Roles(
+        "question",
+        tuple(f"match_{k}" for k in hops),
+        tuple(f"read_{k}" for k in hops),
+        "answer",
+    )
+
+
+def _times(filled):
+    """Returns how many sentences come after each place of `filled` `(B, M)`, int32."""
+    counts = ops.cast(filled, "int32")
+    return ops.sum(counts, axis=1, keepdims=True) - ops.cumsum(counts, axis=1)
