@@ -1,6 +1,7 @@
 """The cases over which tests/conformance runs, and what they share."""
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -97,3 +98,28 @@ def operator_names(content: bytes) -> set[str]:
     return {
         names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes
     }
+
+
+def two_steps(name: str, folder: Path, *, backend: str) -> tuple[dict, str]:
+    """Runs the train script of a preset for two updates, to `folder`; what it wrote is checked.
+
+    Returns:
+        Its report and what it printed.
+    """
+    module = f"zoo.models.{models.preset(name).family}.train"
+    command = [sys.executable, "-m", module, "--preset", name, "--set", "train.steps=2"]
+    done = subprocess.run(
+        [*command, "--output", folder],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend},
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((folder / "report.json").read_text())
+    assert report["backend"] == backend
+    assert [epoch["steps"] for epoch in report["epochs"]] == [2]
+    assert report["epochs"][0]["loss"] > 0
+    assert report["configuration"]["train"]["steps"] == 2
+    assert report["versions"]["keras"] and report["device"] and report["command"]
+    return report, done.stdout

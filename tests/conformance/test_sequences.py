@@ -11,7 +11,8 @@ from cases import PUBLISHED_SEQUENCES, ROOT, SEQUENCES_TINY, operator_names, run
 
 import zoo
 from zoo import models
-from zoo.data.algorithmic import Sequences, TestSequences, tested_sizes, wrong_bits_a_sequence
+from zoo.data import algorithmic
+from zoo.data.algorithmic import Sequences
 from zoo.models.restore import restore_task
 from zoo.runtime.litert_engine import LiteRTEngine
 from zoo.runtime.load import sample_inputs
@@ -137,9 +138,9 @@ def test_a_published_model_is_the_same_on_every_runtime(source_of, exported, nam
 def test_a_published_model_solves_its_task(source_of, name):
     artefact = source_of(name)
     data = models.trained_preset(artefact.manifest).data
-    tests = TestSequences(data, rows=16)
-    batch = tests.draw(tested_sizes(data)[0])
+    tests = algorithmic.TestSequences(data, rows=16)
+    batch = tests.draw(algorithmic.tested_sizes(data)[0])
     rows = [Sequences(*(x[row : row + 1] for x in batch)) for row in range(tests.rows)]
     outputs = np.stack([written.outputs for written in zoo.load(artefact)(rows)])
     stated = artefact.manifest["metrics"]["runtimes"]["litert"]["value"]
-    assert wrong_bits_a_sequence(outputs, batch) <= 2 * stated + 0.1
+    assert algorithmic.wrong_bits_a_sequence(outputs, batch) <= 2 * stated + 0.1

@@ -1,7 +1,6 @@
 """What is promised of every model that answers questions about stories."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -17,6 +16,7 @@ from cases import (
     published,
     run_python,
     task,
+    two_steps,
 )
 from keras import ops
 
@@ -127,20 +127,7 @@ def test_loaded_weights_give_the_same_bits(name, tmp_path):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 @pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_two_steps_write_a_report_and_a_model(tmp_path, name, backend):
-    module = f"zoo.models.{models.preset(name).family}.train"
-    command = [sys.executable, "-m", module, "--preset", name, "--set", "train.steps=2"]
-    done = subprocess.run(
-        [*command, "--output", tmp_path / "run"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend},
-    )
-    assert done.returncode == 0, done.stderr
-    report = json.loads((tmp_path / "run" / "report.json").read_text())
-    assert report["backend"] == backend
-    assert [epoch["steps"] for epoch in report["epochs"]] == [2]
-    assert report["epochs"][0]["loss"] > 0
+    two_steps(name, tmp_path / "run", backend=backend)
     assert zoo.load(Artefact.open(tmp_path / "run"), runtime="keras")([Story((), "")])
 
 

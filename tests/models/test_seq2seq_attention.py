@@ -123,10 +123,7 @@ def test_litert_has_its_operators_and_gives_its_tokens(variant, tmp_path):
     task, source = _task(variant), batch("seq2seq_test", rows=4)["source"]
     convert(task, tmp_path / "model.tflite", quantize="none", beam_size=2)
     engine = LiteRTEngine((tmp_path / "model.tflite").read_bytes())
-    keras_engine = KerasEngine(
-        task.model, task.signatures(), max_source_length=task.max_source_length
-    )
-    expected = keras_engine.run("generate", source=source)
+    expected = KerasEngine(task.model, task.signatures()).run("generate", source=source)
     for row in range(len(source)):
         actual = engine.run("generate", source=source[row : row + 1])
         np.testing.assert_array_equal(actual["tokens"][0], expected["tokens"][row])

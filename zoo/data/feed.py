@@ -1,5 +1,6 @@
 """Feeds arrays to `keras.Model.fit`, in an order that a resumed training repeats."""
 
+import abc
 from collections.abc import Callable
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 Arrays = dict[str, np.ndarray]
 
 
-class _Batches(keras.utils.PyDataset):
+class _Batches(keras.utils.PyDataset, abc.ABC):
     """Batches of one epoch after another.
 
     Args:
@@ -36,8 +37,9 @@ class _Batches(keras.utils.PyDataset):
         generator = np.random.default_rng((self._seed, self._epoch))
         self._arrange(*self._examples(self._epoch), generator)
 
-    def _arrange(self, inputs: Arrays, targets: np.ndarray, generator: np.random.Generator):
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _arrange(self, inputs: Arrays, targets: np.ndarray, generator: np.random.Generator) -> None:
+        """Makes the batches of an epoch."""
 
 
 class ShuffledBatches(_Batches):

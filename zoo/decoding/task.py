@@ -1,5 +1,6 @@
 """What every model that generates does: source tokens in, target tokens out, a step at a time."""
 
+import abc
 from typing import ClassVar
 
 import keras
@@ -11,7 +12,7 @@ from zoo.signature import Signature, TensorSpec
 from zoo.text.tokenizer import END_ID, PAD_ID, START_ID
 
 
-class GenerationTask:
+class GenerationTask(abc.ABC):
     """Decoding with a model, as the exporters and the runtimes use it.
 
     A family's task says which model it is (`model_class`, `state_specs`, `constants`,
@@ -47,31 +48,31 @@ class GenerationTask:
         return {"B": 1, "S": self.max_source_length}
 
     @property
+    @abc.abstractmethod
     def state_specs(self) -> dict[str, TensorSpec]:
         """Every entry of the state; each has the batch as its first axis."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def constants(self) -> tuple[str, ...]:
         """The entries of the state that no step changes."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def alignment_spec(self) -> TensorSpec | None:
         """One step's alignment `(B, ..., S)`, or None for a model that has none."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def start(self, source) -> dict:
         """Returns the state before the first step for `source` `(B, S)` int32."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def step(self, tokens, position, state: dict):
         """Returns `(logits, changed, alignment)` after `tokens` `(B,)` at `position`, a scalar.
 
         Logits `(B, V)` of the next token, the entries of the state that changed, and the alignment
         or None.
         """
-        raise NotImplementedError
 
     def stepper(self):
         """Returns what a loop calls in place of `step`; computes what all its steps share."""

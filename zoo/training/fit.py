@@ -10,7 +10,6 @@ import numpy as np
 
 from zoo.config import TrainConfig
 from zoo.data.feed import LengthBatches, ShuffledBatches
-from zoo.errors import ZooError
 from zoo.training.losses import TokenCrossEntropy
 from zoo.training.run_folder import RunFolder
 from zoo.training.schedules import Schedule
@@ -63,18 +62,14 @@ def fit(
         else "auto",
     )
     model.optimizer.build(model.trainable_variables)
-    if run.checkpoint is not None:
-        try:
-            model.load_weights(run.checkpoint)  # with the optimizer's variables
-        except (OSError, ValueError) as error:
-            raise ZooError(f"The checkpoint {run.checkpoint} is damaged: {error}") from error
+    run.restore(model)
     steps_done = run.steps_done
     if config.steps is not None and steps_done >= config.steps:
         return _average(model, run, evaluate)
     callbacks = [
         _SeedsOfEpoch(),
         _AfterEpoch(run, evaluate, sample),
-        _StopAfter(config.steps, steps_done),
+        StopAfter(config.steps, steps_done),
     ]
     # Keras writes TensorBoard's files through TensorFlow; a machine with JAX alone goes without.
     if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
@@ -127,7 +122,7 @@ class _SeedsOfEpoch(keras.callbacks.Callback):
                 variable.assign([seed, epoch << 20])  # counts the draws: fewer than 2^20 an epoch
 
 
-class _StopAfter(keras.callbacks.Callback):
+class StopAfter(keras.callbacks.Callback):
     """Ends the training after `steps` updates in all; None never does."""
 
     def __init__(self, steps: int | None, steps_done: int):
@@ -136,6 +131,7 @@ class _StopAfter(keras.callbacks.Callback):
         self._done = steps_done
 
     def on_train_batch_end(self, batch, logs=None):
+        """Counts an update."""
         self._done += 1
         if self._done == self._steps:
             self.model.stop_training = True

@@ -83,6 +83,19 @@ class RunFolder:
         """Updates that the last checkpoint stands after."""
         return sum(epoch["steps"] for epoch in self.report["epochs"])
 
+    def restore(self, model: keras.Model) -> None:
+        """Gives `model` and its optimizer what the last checkpoint holds, if there is one.
+
+        Raises:
+            ZooError: If the checkpoint is damaged.
+        """
+        if self.checkpoint is None:
+            return
+        try:
+            model.load_weights(self.checkpoint)  # with the optimizer's variables
+        except (OSError, ValueError) as error:
+            raise ZooError(f"The checkpoint {self.checkpoint} is damaged: {error}") from error
+
     def end_epoch(self, facts: dict, *, save_checkpoint: Callable[[Path], None]) -> None:
         """Adds an epoch to the report and keeps its checkpoint and those that will be averaged.
 

@@ -15,11 +15,11 @@ import numpy as np
 from keras import ops
 
 from zoo.data.stories import EncodedStories, noisy_times
-from zoo.errors import ZooError
 from zoo.models.memory_network.config import MemoryNetworkTrainConfig
 from zoo.models.memory_network.model import INITIAL_STDDEV, MemoryNetwork
 from zoo.models.memory_network.task import Task
 from zoo.runtime.keras_engine import KerasEngine
+from zoo.training.fit import StopAfter
 from zoo.training.run_folder import RunFolder
 
 _SENTENCES_STEP = (
@@ -265,12 +265,11 @@ def fit(
         )
         if not optimizer.built:
             optimizer.build(copies.trainable_variables)
-            if run.checkpoint is not None:
-                _load(copies, run)
+            run.restore(copies)
         if run.epochs_done >= end or run.steps_done == config.steps:
             continue
         callbacks = [
-            _StopAfter(run, config.steps),
+            StopAfter(config.steps, run.steps_done),
             _AfterEpoch(copies, task, losses, validation, run, sample),
         ]
         # Keras writes TensorBoard's files through TensorFlow; with JAX alone there are none.
@@ -321,27 +320,6 @@ def scores(answers: np.ndarray, examples: EncodedStories) -> dict:
 def lowest(losses: Sequence[float | None]) -> int:
     """Returns the index of the lowest loss; None is that of a copy that diverged."""
     return min(range(len(losses)), key=lambda index: (losses[index] is None, losses[index] or 0.0))
-
-
-def _load(copies: Restarts, run: RunFolder) -> None:
-    try:
-        copies.load_weights(run.checkpoint)  # with the optimizer's variables
-    except (OSError, ValueError) as error:
-        raise ZooError(f"The checkpoint {run.checkpoint} is damaged: {error}") from error
-
-
-class _StopAfter(keras.callbacks.Callback):
-    """Ends the training after `steps` updates in all; None never does."""
-
-    def __init__(self, run: RunFolder, steps: int | None):
-        super().__init__()
-        self._done = run.steps_done
-        self._steps = steps
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._done += 1
-        if self._done == self._steps:
-            self.model.stop_training = True
 
 
 class _AfterEpoch(keras.callbacks.Callback):

@@ -72,11 +72,7 @@ def train(
         jit_compile=True,
     )
     model.optimizer.build(model.trainable_variables)
-    if run.checkpoint is not None:
-        try:
-            model.load_weights(run.checkpoint)  # with the optimizer's variables
-        except (OSError, ValueError) as error:
-            raise ZooError(f"The checkpoint {run.checkpoint} is damaged: {error}") from error
+    run.restore(model)
     boards = []
     if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
         boards = [keras.callbacks.TensorBoard(run.logs, write_graph=False)]

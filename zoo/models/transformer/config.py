@@ -83,6 +83,22 @@ def _test(name: str, **model) -> TransformerPreset:
     )
 
 
+def _recipe(*, epochs: int, learning_rate: float) -> TrainConfig:
+    """Returns how the published presets are trained: for an hour or so on two cores."""
+    return TrainConfig(
+        epochs=epochs,
+        batch_tokens=2048,
+        learning_rate=learning_rate,
+        schedule="cosine",
+        warmup_steps=1000,
+        beta_2=0.98,
+        epsilon=1e-8,
+        clip_norm=25.0,
+        label_smoothing=0.1,
+        average=5,
+    )
+
+
 # The shape of Transformer-Tiny of Wu et al., 2021: four and four layers of 128, one table for both
 # languages and the output, label smoothing 0.1, Adam with (0.9, 0.98), a mean of last epochs.
 # Deviations: 4,000 cased SentencePiece pieces instead of 10,000 lower-cased merges of BPE (smaller,
@@ -103,18 +119,7 @@ def _multi30k(source: str, target: str, languages: str, card: Card) -> Transform
             norm="pre",
             dropout=0.2,
         ),
-        train=TrainConfig(
-            epochs=28,
-            batch_tokens=2048,
-            learning_rate=2e-3,
-            schedule="cosine",
-            warmup_steps=1000,
-            beta_2=0.98,
-            epsilon=1e-8,
-            clip_norm=25.0,
-            label_smoothing=0.1,
-            average=5,
-        ),
+        train=_recipe(epochs=28, learning_rate=2e-3),
         decode=DecodeConfig(beam_size=5, length_penalty=1.0),
         data=DataConfig(name="multi30k", source=source, target=target, tokenizer="unigram"),
         card=card,
@@ -148,18 +153,7 @@ def _tatoeba(source: str, target: str, languages: str, card: Card) -> Transforme
             norm="pre",
             dropout=0.3,
         ),
-        train=TrainConfig(
-            epochs=40,
-            batch_tokens=2048,
-            learning_rate=1.5e-3,
-            schedule="cosine",
-            warmup_steps=1000,
-            beta_2=0.98,
-            epsilon=1e-8,
-            clip_norm=25.0,
-            label_smoothing=0.1,
-            average=5,
-        ),
+        train=_recipe(epochs=40, learning_rate=1.5e-3),
         decode=DecodeConfig(beam_size=5, length_penalty=1.0),
         data=DataConfig(
             name="tatoeba_cmn_eng", source=source, target=target, tokenizer="unigram_bytes"
