@@ -31,15 +31,20 @@ FIRST_TINY = [name for name in TINY if name == f"{models.preset(name).family}_te
 # Where a case takes long, the default suite has one preset a family; `-m slow` has the others.
 
 
-def _costly(names: list[str]) -> list:
-    firsts = {f"{family}_test" for family in models.FAMILIES}
+def costly(names: list[str]) -> list:
+    """Returns `names` as parameters, all but the first of each family marked slow."""
+    firsts = {models.preset(name).family: name for name in reversed(names)}.values()
     return [x if x in firsts else pytest.param(x, marks=pytest.mark.slow) for x in names]
 
 
-COSTLY_TINY = _costly(TINY)
-COSTLY_STORIES_TINY = _costly(STORIES_TINY)
+COSTLY_TINY = costly(TINY)
+COSTLY_STORIES_TINY = costly(STORIES_TINY)
+COSTLY_SEQUENCES_TINY = costly(SEQUENCES_TINY)
+# A beam, XLA and no tokenizer in one export: each by itself is the slow suite's.
+COMPILED = {"beam_size": 3, "ids_only": True, "xla": True}
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
 PUBLISHED_TEXT = [name for name in PUBLISHED if name in _names("text")]
+COSTLY_PUBLISHED_TEXT = costly(PUBLISHED_TEXT)
 PUBLISHED_STORIES = [name for name in PUBLISHED if name in _names("story")]
 PUBLISHED_SEQUENCES = [name for name in PUBLISHED if name in _names("sequence")]
 

@@ -14,11 +14,10 @@ import zoo
 from zoo import layout, models
 from zoo.data.batches import pad
 from zoo.data.dataset import sample_pairs
-from zoo.export.saved_model import export_saved_model
 from zoo.registry import Artefact
 from zoo.text.tokenizer import Tokenizer
 
-MODELS = [*cases.PUBLISHED_TEXT, *cases.COSTLY_TINY]
+MODELS = [*cases.COSTLY_PUBLISHED_TEXT, *cases.COSTLY_TINY]
 # The options of an export change nothing in a family's code: one model a family shows them.
 FIRST_TINY = cases.FIRST_TINY
 
@@ -33,67 +32,38 @@ def program(pytestconfig) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """Returns the artefact of a model by name: published, or of a training of four steps."""
-
-    @functools.cache
-    def artefact(name: str) -> Artefact:
-        if name in cases.PUBLISHED:
-            return cases.published(name)
-        folder = tmp_path_factory.mktemp("trained") / name
-        train = models.family_module(models.preset(name).family, "train").main
-        train(["--preset", name, "--set", "train.steps=4", "--output", str(folder)])
-        return Artefact.open(folder)
-
-    return artefact
-
-
-@pytest.fixture(scope="session")
-def exported(tmp_path_factory, trained):
+def served(exported):
     """Returns the folder of a model's SavedModel, by name and the options of the export."""
-
-    @functools.cache
-    def folder(name: str, **options) -> Path:
-        target = tmp_path_factory.mktemp("exported") / "1"
-        return export_saved_model(
-            trained(name), target, beam_size=beam_size(name), **options
-        ).folder
-
-    return folder
+    return lambda name, **options: exported(name, "saved_model", **options).folder
 
 
 @pytest.fixture(scope="session")
-def in_python(trained, exported):
+def in_python(source_of, served):
     """Returns a model on a runtime that runs in Python."""
 
     @functools.cache
-    def loaded(name: str, runtime: str):
-        origin = exported(name) if runtime == "saved_model" else trained(name)
-        return zoo.load(origin, runtime=runtime, beam_size=beam_size(name))
+    def loaded(name: str, runtime: str, beam_size: int = 1):
+        origin = served(name) if runtime == "saved_model" else source_of(name)
+        return zoo.load(origin, runtime=runtime, beam_size=beam_size)
 
     return loaded
 
 
 @pytest.fixture(scope="session")
-def in_cpp(program, trained, exported):
+def in_cpp(program, source_of, served):
     """Returns what a model answers in C++ to `texts_of` it or `sources_of` it."""
 
     @functools.cache
     def outputs(name: str, signature: str, rows: int) -> dict[str, np.ndarray]:
         inputs = (
-            {"text": np.array(texts_of(trained(name), rows))}
+            {"text": np.array(texts_of(source_of(name), rows))}
             if signature == "serving_default"
-            else {"source": sources_of(trained(name), rows)}
+            else {"source": sources_of(source_of(name), rows)}
         )
         libraries = cpp_loader.tensorflow_text_libraries()
-        return cpp_loader.run(program, exported(name), signature, inputs, libraries=libraries)
+        return cpp_loader.run(program, served(name), signature, inputs, libraries=libraries)
 
     return outputs
-
-
-def beam_size(name: str) -> int:
-    """Returns 1 for a published model and more for a tiny one, so that both searches are run."""
-    return 1 if name in cases.PUBLISHED else models.preset(name).decode.beam_size
 
 
 def texts_of(artefact: Artefact, rows: int) -> list[str]:
@@ -142,8 +112,8 @@ def strings(pieces: np.ndarray) -> tuple[str, ...]:
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("runtime", ["saved_model", "keras"])
 @pytest.mark.parametrize("name", MODELS)
-def test_texts_are_answered_as_in_python(name, runtime, rows, trained, in_python, in_cpp):
-    texts = texts_of(trained(name), rows)
+def test_texts_are_answered_as_in_python(name, runtime, rows, source_of, in_python, in_cpp):
+    texts = texts_of(source_of(name), rows)
     actual = in_cpp(name, "serving_default", rows)
 
     for row, expected in enumerate(in_python(name, runtime)(texts)):
@@ -161,21 +131,21 @@ def test_texts_are_answered_as_in_python(name, runtime, rows, trained, in_python
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("runtime", ["saved_model", "keras"])
 @pytest.mark.parametrize("name", MODELS)
-def test_ids_are_answered_as_in_python(name, runtime, rows, trained, in_python, in_cpp):
-    source = sources_of(trained(name), rows)
+def test_ids_are_answered_as_in_python(name, runtime, rows, source_of, in_python, in_cpp):
+    source = sources_of(source_of(name), rows)
     actual = in_cpp(name, "generate", rows)
 
     assert_same(actual, in_python(name, runtime).engine.run("generate", source=source))
 
 
 @pytest.mark.parametrize("name", FIRST_TINY)
-def test_a_step_is_taken_as_in_python(name, program, trained, exported, in_python):
+def test_a_step_is_taken_as_in_python(name, program, source_of, served, in_python):
     engine = in_python(name, "saved_model").engine
-    source = sources_of(trained(name), 3)
+    source = sources_of(source_of(name), 3)
     run = functools.partial(
         cpp_loader.run,
         program,
-        exported(name),
+        served(name),
         libraries=cpp_loader.tensorflow_text_libraries(),
     )
     state = run("start", {"source": source})
@@ -186,8 +156,8 @@ def test_a_step_is_taken_as_in_python(name, program, trained, exported, in_pytho
 
 
 @pytest.mark.parametrize("name", FIRST_TINY)
-def test_text_export_needs_the_operators_of_the_tokenizer_alone(name, exported):
-    assert operators(exported(name)) - core_operators() == {
+def test_text_export_needs_the_operators_of_the_tokenizer_alone(name, served):
+    assert operators(served(name)) - core_operators() == {
         "SentencepieceOp",
         "SentencepieceTokenizeOp",
         "SentencepieceDetokenizeOp",
@@ -196,21 +166,21 @@ def test_text_export_needs_the_operators_of_the_tokenizer_alone(name, exported):
 
 
 @pytest.mark.parametrize("name", FIRST_TINY)
-def test_text_export_is_refused_without_the_operators_of_the_tokenizer(name, program, exported):
+def test_text_export_is_refused_without_the_operators_of_the_tokenizer(name, program, served):
     with pytest.raises(cpp_loader.LoaderError, match="Op type not registered 'SentencepieceOp'"):
-        cpp_loader.run(program, exported(name), "serving_default", {"text": np.array(["9"])})
+        cpp_loader.run(program, served(name), "serving_default", {"text": np.array(["9"])})
 
 
 @pytest.mark.parametrize("name", FIRST_TINY)
-def test_ids_only_export_holds_core_operators_alone(name, exported):
-    assert operators(exported(name, ids_only=True)) - core_operators() == set()
+def test_ids_only_export_holds_core_operators_alone(name, served):
+    assert operators(served(name, ids_only=True)) - core_operators() == set()
 
 
 @pytest.mark.parametrize("signature", ["generate", "serving_default"])
 @pytest.mark.parametrize("name", FIRST_TINY)
-def test_ids_only_export_needs_no_library(name, signature, program, trained, exported, in_python):
-    source = sources_of(trained(name), 3)
-    folder = exported(name, ids_only=True)
+def test_ids_only_export_needs_no_library(name, signature, program, source_of, served, in_python):
+    source = sources_of(source_of(name), 3)
+    folder = served(name, ids_only=True)
     actual = cpp_loader.run(program, folder, signature, {"source": source})
 
     assert_same(actual, in_python(name, "keras").engine.run("generate", source=source))
@@ -219,27 +189,28 @@ def test_ids_only_export_needs_no_library(name, signature, program, trained, exp
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("name", FIRST_TINY)
 def test_compiled_export_answers_as_the_plain_one(
-    name, rows, program, trained, exported, in_python
+    name, rows, program, source_of, served, in_python
 ):
-    source = sources_of(trained(name), rows)
-    folder = exported(name, ids_only=True, xla=True)
+    source = sources_of(source_of(name), rows)
+    folder = served(name, **cases.COMPILED)
     actual = cpp_loader.run(program, folder, "generate", {"source": source}, xla=True)
 
-    assert_same(actual, in_python(name, "keras").engine.run("generate", source=source))
+    keras = in_python(name, "keras", cases.COMPILED["beam_size"])
+    assert_same(actual, keras.engine.run("generate", source=source))
 
 
 @pytest.mark.parametrize("name", FIRST_TINY)
-def test_compiled_export_is_refused_where_xla_is_off(name, program, trained, exported):
-    source = sources_of(trained(name), 1)
-    folder = exported(name, ids_only=True, xla=True)
+def test_compiled_export_is_refused_where_xla_is_off(name, program, source_of, served):
+    source = sources_of(source_of(name), 1)
+    folder = served(name, **cases.COMPILED)
 
     with pytest.raises(cpp_loader.LoaderError, match="XLA compilation disabled"):
         cpp_loader.run(program, folder, "generate", {"source": source}, xla=False)
 
 
 @pytest.mark.parametrize("name", FIRST_TINY)
-def test_unknown_signature_is_an_error(name, program, exported):
-    folder = exported(name, ids_only=True)
+def test_unknown_signature_is_an_error(name, program, served):
+    folder = served(name, ids_only=True)
 
     with pytest.raises(cpp_loader.LoaderError, match="no signature translate"):
         cpp_loader.run(program, folder, "translate", {"source": np.ones((1, 1), np.int32)})

@@ -104,12 +104,15 @@ def new_file(target: Path) -> Iterator[Path]:
 
 
 def require_new_folder(target: Path) -> None:
-    """Raises ZooError if `target` is a file or a folder with something in it."""
+    """Raises ZooError if `target` is or lies in a file, or is a folder with something in it."""
     if os.path.isdir(target):
         if os.listdir(target):
             raise ZooError(f"The output folder {target} is not empty.")
     elif os.path.exists(target):
         raise ZooError(f"Expected a folder to write to. Received: the file {target}.")
+    above = next(folder for folder in target.absolute().parents if os.path.exists(folder))
+    if not os.path.isdir(above):
+        raise ZooError(f"Cannot write to {target}: {above} is a file.")
 
 
 def _partial_folder(target: Path) -> Path:

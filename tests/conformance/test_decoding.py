@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from cases import COSTLY_TINY, batch
 
 from zoo import models
@@ -71,3 +72,16 @@ def test_a_beam_finds_nothing_worse_than_greedy(trained_task, name):
     # A beam may lose the greedy path, but not often and not on average.
     assert beam.mean() >= greedy.mean()
     assert (beam >= greedy - 1e-5).mean() > 0.9
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+@pytest.mark.parametrize("name", COSTLY_TINY)
+def test_one_row_of_unknown_length_is_decoded(trained_task, name, beam_size):
+    """What Keras compiles after one row of one length and then of another."""
+    task = trained_task(name)
+    one_row = tf.TensorSpec((1, None), "int32")
+    generate = tf.function(lambda source: task.generate(source, beam_size=beam_size))
+    source = batch(name)["source"][:1]
+    actual = generate.get_concrete_function(one_row)(source=source)
+    expected = task.generate(source, beam_size=beam_size)
+    np.testing.assert_array_equal(actual["tokens"], expected["tokens"])

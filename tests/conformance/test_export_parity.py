@@ -5,7 +5,14 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import COSTLY_TINY, PUBLISHED, PUBLISHED_TEXT, operator_names, run_python
+from cases import (
+    COMPILED,
+    COSTLY_PUBLISHED_TEXT,
+    COSTLY_TINY,
+    PUBLISHED,
+    operator_names,
+    run_python,
+)
 
 import zoo
 from zoo import models
@@ -62,7 +69,13 @@ def test_litert_is_keras(source_of, exported, name, beam_size):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"beam_size": 3}, {"ids_only": True}, {"xla": True}],
+    [
+        {},
+        COMPILED,
+        pytest.param({"beam_size": 3}, marks=pytest.mark.slow),
+        pytest.param({"xla": True}, marks=pytest.mark.slow),
+        pytest.param({"ids_only": True}, marks=pytest.mark.slow),
+    ],
     ids=lambda options: "-".join(options) or "plain",
 )
 @pytest.mark.parametrize("name", COSTLY_TINY)
@@ -74,7 +87,7 @@ def test_saved_model_is_keras(source_of, exported, name, options):
 
 
 @pytest.mark.parametrize("sizes", [(2, 3), (5, 17)], ids=str)
-@pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
+@pytest.mark.parametrize("options", [{}, COMPILED], ids=["plain", "xla"])
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, name, options, sizes):
     engine = SavedModelEngine(exported(name, "saved_model", **options).folder)
@@ -86,7 +99,7 @@ def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, nam
         "start": {"source": source},
         "step": {"tokens": source[:, 0], "position": np.array(0, "int32"), **state},
     }
-    for signature in task.signatures():
+    for signature in task.signatures(beam_size=options.get("beam_size", 1)):
         expected = signature.function(**inputs[signature.name])
         actual = engine.run(signature.name, **inputs[signature.name])
         assert actual.keys() == expected.keys()
@@ -94,7 +107,7 @@ def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, nam
             np.testing.assert_allclose(actual[output], array, rtol=0, atol=1e-4, err_msg=output)
 
 
-@pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
+@pytest.mark.parametrize("options", [{}, COMPILED], ids=["plain", "xla"])
 def test_a_source_without_tokens_has_an_empty_output(exported, options):
     engine = SavedModelEngine(exported("seq2seq_test", "saved_model", **options).folder)
     outputs = engine.run("generate", source=np.zeros((2, 0), "int32"))
@@ -110,20 +123,22 @@ def test_a_source_without_tokens_has_an_empty_output(exported, options):
         (np.array([[5, -1]]), "at least 0"),
     ],
 )
-@pytest.mark.parametrize("options", [{}, {"xla": True}], ids=["plain", "xla"])
+@pytest.mark.parametrize("options", [{}, COMPILED], ids=["plain", "xla"])
 def test_a_source_that_cannot_be_read_is_refused(exported, options, source, message):
     engine = SavedModelEngine(exported("seq2seq_test", "saved_model", **options).folder)
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         engine.run("generate", source=source.astype("int32"))
 
 
-@pytest.mark.parametrize("name", PUBLISHED_TEXT)
+@pytest.mark.parametrize("name", COSTLY_PUBLISHED_TEXT)
 def test_published_saved_model_is_keras(source_of, exported, name):
     export = exported(name, "saved_model")
     _assert_same(_in_fresh_process(export, "saved_model", 1), _expected(source_of(name), 1))
 
 
-@pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
+@pytest.mark.parametrize(
+    "quantize", ["none", "int8", pytest.param("float16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name, quantize):
     content = exported(name, "litert", quantize=quantize, beam_size=3).read("model.tflite")

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import PUBLISHED_SEQUENCES, ROOT, SEQUENCES_TINY, operator_names, run_python
+from cases import COSTLY_SEQUENCES_TINY, PUBLISHED_SEQUENCES, ROOT, operator_names, run_python
 
 import zoo
 from zoo import models
@@ -46,19 +46,19 @@ def _assert_same(actual, artefact):
                 np.testing.assert_allclose(mine[name], theirs[name], rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", SEQUENCES_TINY)
+@pytest.mark.parametrize("name", COSTLY_SEQUENCES_TINY)
 def test_litert_is_keras(source_of, exported, name):
     export = exported(name, "litert", quantize="none")
     _assert_same(_in_fresh_process(export, "litert"), source_of(name))
 
 
-@pytest.mark.parametrize("name", SEQUENCES_TINY)
+@pytest.mark.parametrize("name", COSTLY_SEQUENCES_TINY)
 def test_saved_model_is_keras(source_of, exported, name):
     export = exported(name, "saved_model")
     _assert_same(_in_fresh_process(export, "saved_model"), source_of(name))
 
 
-@pytest.mark.parametrize("name", SEQUENCES_TINY)
+@pytest.mark.parametrize("name", COSTLY_SEQUENCES_TINY)
 def test_a_saved_model_takes_sequences_of_any_length(source_of, exported, name):
     engine = SavedModelEngine(exported(name, "saved_model").folder)
     task = restore_task(source_of(name))
@@ -72,7 +72,7 @@ def test_a_saved_model_takes_sequences_of_any_length(source_of, exported, name):
 
 @pytest.mark.parametrize("length", [-1, 5])
 def test_a_length_that_cannot_be_is_refused(exported, length):
-    engine = SavedModelEngine(exported(SEQUENCES_TINY[0], "saved_model").folder)
+    engine = SavedModelEngine(exported("neural_turing_machine_test", "saved_model").folder)
     with pytest.raises(tf.errors.InvalidArgumentError, match="length"):
         engine.run(
             "predict", inputs=np.zeros((1, 4, 9), "float32"), length=np.array([length], "int32")
@@ -80,7 +80,7 @@ def test_a_length_that_cannot_be_is_refused(exported, length):
 
 
 @pytest.mark.parametrize("runtime", ["litert", "saved_model"])
-@pytest.mark.parametrize("name", SEQUENCES_TINY)
+@pytest.mark.parametrize("name", COSTLY_SEQUENCES_TINY)
 def test_a_stream_step_by_step_is_the_whole_sequence(exported, name, runtime):
     options = {"quantize": "none"} if runtime == "litert" else {}
     artefact = exported(name, runtime, **options)
@@ -102,7 +102,7 @@ def test_a_stream_step_by_step_is_the_whole_sequence(exported, name, runtime):
         np.testing.assert_allclose(state["memory"], whole["memory"], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SEQUENCES_TINY)
+@pytest.mark.parametrize("name", COSTLY_SEQUENCES_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name):
     content = exported(name, "litert", quantize="none").read("model.tflite")
     assert not {x for x in operator_names(content) if x.startswith(("CUSTOM", "Flex"))}

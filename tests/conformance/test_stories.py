@@ -124,7 +124,7 @@ def test_loaded_weights_give_the_same_bits(name, tmp_path):
         np.testing.assert_array_equal(np.asarray(value), _predict(name, arrays)[key])
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_two_steps_write_a_report_and_a_model(tmp_path, name, backend):
     two_steps(name, tmp_path / "run", backend=backend)

@@ -9,7 +9,7 @@ from zoo.data.dataset import read_manifest
 from zoo.registry import Artefact
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_two_steps_write_a_report_and_a_model(tmp_path, name, backend):
     report, printed = two_steps(name, tmp_path / "run", backend=backend)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -96,10 +97,9 @@ def search(
         return ops.any(ops.logical_not(values[names.index("finished")]))
 
     def advance(*values):
-        new = _advance(
-            dict(zip(names, values, strict=True)), step, fixed, end_id, forbidden, length_penalty
-        )
-        return tuple(new[name] for name in names)
+        old = dict(zip(names, values, strict=True))
+        new = _advance(old, step, fixed, end_id, forbidden, length_penalty)
+        return tuple(keras.tree.map_structure(_as_known, new[name], old[name]) for name in names)
 
     values = ops.while_loop(
         unfinished, advance, tuple(loop.values()), maximum_iterations=max_length
@@ -188,6 +188,17 @@ def _advance(
         # A sum, several times faster in LiteRT than a choice; every position is written once.
         new["alignment"] = aligned + ops.cast(write, aligned.dtype) * alignment[:, None]
     return new
+
+
+def _as_known(new, old):
+    """Returns `new` with the static shape of `old`: a loop's variables must keep theirs.
+
+    A step may know less of a shape, as where one row of unknown length is reshaped.
+    """
+    if tuple(new.shape) == tuple(old.shape):
+        return new
+    sizes = zip(old.shape, ops.shape(new), strict=True)
+    return ops.reshape(new, [now if known is None else known for known, now in sizes])
 
 
 def _by_row(x, beam_size: int):
