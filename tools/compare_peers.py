@@ -1,15 +1,12 @@
-"""Times the Transformer beside CTranslate2, KerasHub and PyTorch, all in one run.
+"""Times our models beside CTranslate2, KerasHub and PyTorch, all in one run.
 
     pip install -e '.[train,peers]'
     python tools/compare_peers.py [--only PART] [--rounds 10] [--work DIR] [--json]
 
-Everyone has the same shape and the same tokens, and weights that were drawn. Every output has its
-full length: the row of the end token is zero in our table of embeddings, and CTranslate2 has an
-option for it.
-
-Each contestant is a process of its own, because libraries would share threads. It is tried at each
-of its settings, and the fastest is kept. Then all of a part are timed in turn, round after round,
-so that a noisy moment hits them all alike. What counts is the ratio of two medians.
+Everyone has the same shape and the same tokens, and weights that were drawn. The Transformer is in
+this file, models with a memory in `memory_peers.py`. Every translation has its full length: the row
+of the end token is zero in our table of embeddings, and CTranslate2 has an option for it. --set
+changes the Transformer.
 
 Exporting takes minutes. --work keeps what was exported for later runs; after a change to the model
 or to an exporter take another folder.
@@ -19,23 +16,18 @@ import argparse
 import dataclasses
 import importlib.metadata
 import json
-import multiprocessing
-import os
-import signal
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+import drawn
+import memory_peers
 import numpy as np
+from contest import CORES, Contestant, Part, Ratio, as_text, measure
 
-from zoo import console, layout
+from zoo import layout
 from zoo.config import DataConfig, DecodeConfig, override, require
 from zoo.errors import ZooError
 from zoo.models.transformer.config import TransformerConfig, TransformerPreset
@@ -43,10 +35,6 @@ from zoo.runtime.load import load
 from zoo.text.tokenizer import END_ID, PAD_ID, Tokenizer, train_tokenizer
 
 PACKAGES = ("ai-edge-litert", "tensorflow", "keras", "ctranslate2", "keras-hub", "torch")
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-SPAWN = multiprocessing.get_context("spawn")  # a fork would inherit the parent's threads
-BURST_MS = 150.0  # what a contestant's calls of one round take together, or a single call more
-TRIALS = 3  # bursts at each setting, before the fastest is taken
 EXPORTS = {  # options of `zoo export`
     "litert_int8": ("--format", "litert", "--quantize", "int8"),
     "litert_float32": ("--format", "litert", "--quantize", "none"),
@@ -110,32 +98,6 @@ class Shape:
         generator, symbols, longest = np.random.default_rng(0), self.symbols(), self.source_length
         lengths = generator.integers(-(-longest // 4), longest + 1, self.corpus_size)
         return ["".join(generator.choice(symbols, length)) for length in lengths]
-
-
-class Contestant(NamedTuple):
-    """`build(shape, **options, **setting)`, in its process, returns the call to time."""
-
-    name: str
-    build: Callable[..., Callable[[], object]]
-    shape: Shape
-    options: dict = {}
-    settings: Sequence[dict] = ({},)
-
-
-class Ratio(NamedTuple):
-    """The median of a contestant, divided by that of the fastest of others."""
-
-    contestant: str
-    against: Sequence[str]
-    goal: float | str = ""  # at most so much, or words
-
-
-class Part(NamedTuple):
-    """A table."""
-
-    title: str
-    contestants: Sequence[Contestant]
-    ratios: Sequence[Ratio]
 
 
 def main() -> None:
@@ -270,6 +232,7 @@ def growth(shape: Shape, work: Path) -> Part:
 
 
 PARTS = {part.__name__: part for part in (batch1, batch32, corpus, training, growth)}
+PARTS |= {part.__name__: part for part in (memory_peers.stories, memory_peers.machine)}
 
 
 def _search(beam_size: int) -> str:
@@ -303,211 +266,31 @@ def _translator(
     return Contestant(name, ctranslate2, shape, {"tokenizer": tokenizer, **options}, settings)
 
 
-# The measurement.
-
-
-def measure(part: Part, rounds: int) -> dict:
-    """Returns the rows and the ratios of a part."""
-    with ExitStack() as stack:
-        rows, running, times = {}, {}, {}
-        for contestant in part.contestants:
-            _note(f"{part.title}: {contestant.name}")
-            process, rows[contestant.name] = fastest(contestant, stack)
-            if process is not None:
-                running[contestant.name], times[contestant.name] = process, []
-        for number in range(1, rounds + 1):
-            _note(f"{part.title}: round {number} of {rounds}")
-            for name, process in running.items():
-                times[name] += process.burst()
-    for name, milliseconds in times.items():
-        rows[name]["median_ms"] = statistics.median(milliseconds)
-        rows[name]["min_ms"] = min(milliseconds)
-    if len({contestant.shape for contestant in part.contestants}) > 1:
-        for name, _, shape, *_ in part.contestants:
-            rows[name]["tokens"] = shape.target_length
-            if name in times:
-                rows[name]["ms_per_token"] = rows[name]["median_ms"] / shape.target_length
-    ratios = [_divided(ratio, rows) for ratio in part.ratios]
-    return {"title": part.title, "rows": list(rows.values()), "ratios": ratios}
-
-
-def _divided(ratio: Ratio, rows: dict[str, dict]) -> dict:
-    medians = {name: row["median_ms"] for name, row in rows.items() if "median_ms" in row}
-    against = min(ratio.against, key=lambda name: medians.get(name, float("inf")))
-    facts = {"contestant": ratio.contestant, "against": against, "ratio": None, "goal": ratio.goal}
-    if {ratio.contestant, against} <= medians.keys():
-        facts["ratio"] = medians[ratio.contestant] / medians[against]
-    return facts
-
-
-def fastest(contestant: Contestant, stack: ExitStack) -> tuple["Process | None", dict]:
-    """Returns the process of the best setting, waiting, and a row that has all that were tried.
-
-    If the contestant runs at none, there is no process, and the row has an `error`.
-    """
-    processes, failures = {}, {}
-    for setting in contestant.settings:
-        name = ", ".join(f"{option} {value}" for option, value in setting.items())
-        process = Process(contestant, setting, stack)
-        if process.error is None:
-            processes[name] = process
-        else:
-            failures[name] = process.error
-    times = {name: [] for name in processes}
-    for _ in range(TRIALS):
-        for name, process in processes.items():
-            times[name] += process.burst()
-    tried = {name: min(milliseconds) for name, milliseconds in times.items()}
-    row = {"contestant": contestant.name, "tried": tried | failures}
-    if not processes:
-        return None, {**row, "error": next(iter(failures.values()))}
-    best = min(tried, key=tried.get)
-    for name, process in processes.items():
-        if name != best:
-            process.close()
-    return processes[best], {**row, "setting": best}
-
-
-class Process:
-    """A contestant at one setting, built and called once; `error` says why it is not."""
-
-    def __init__(self, contestant: Contestant, setting: dict, stack: ExitStack):
-        self._pipe, theirs = SPAWN.Pipe()
-        arguments = (theirs, contestant.build, contestant.shape, {**contestant.options, **setting})
-        self._process = SPAWN.Process(target=_contest, args=arguments)
-        self._process.start()
-        stack.callback(self.close)
-        theirs.close()
-        try:
-            self.error = self._answer()
-        except EOFError:
-            self.error = "its process died"
-
-    def burst(self) -> list[float]:
-        """Returns the milliseconds of calls that follow each other."""
-        self._signal(signal.SIGCONT)
-        self._pipe.send("go")
-        return self._answer()
-
-    def close(self) -> None:
-        """Ends it, and what it started."""
-        self._signal(signal.SIGCONT)
-        self._pipe.close()
-        self._process.join(timeout=5)
-        self._signal(signal.SIGKILL)
-        self._process.join()
-
-    def _answer(self):
-        answer = self._pipe.recv()
-        # A pool's threads spin on for a while when their work is done, and would disturb others.
-        self._signal(signal.SIGSTOP)
-        return answer
-
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):  # it has ended
-            os.killpg(self._process.pid, number)
-
-
-def _contest(pipe, build: Callable, shape: Shape, options: dict) -> None:
-    """Builds a contestant in this process, and times it whenever the pipe says so."""
-    os.setsid()
-    with open(os.devnull, "wb") as null:
-        for stream in (1, 2):
-            os.dup2(null.fileno(), stream)  # what libraries say would end up in our JSON
-    try:
-        call = build(shape, **options)
-        call()
-    except ModuleNotFoundError as error:
-        return pipe.send(f"{error.name} is not installed")
-    except Exception as error:  # whatever a peer raises is for its row
-        return pipe.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-    pipe.send(None)
-    with suppress(EOFError):  # our cue to end
-        while pipe.recv():
-            times = []
-            while sum(times) < BURST_MS:
-                started = time.perf_counter()
-                call()
-                times.append((time.perf_counter() - started) * 1e3)
-            pipe.send(times[1:] or times)  # the first finds the caches as the others left them
-
-
-def _note(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-def as_text(table: dict) -> str:
-    """Returns what `measure` returned as lines to read."""
-    lines = [f"\n{table['title']}", f"{'':42}{'median ms':>10}{'min ms':>10}{'ms/token':>10}"]
-    if "tokens" not in table["rows"][0]:
-        lines[-1] = lines[-1].removesuffix(f"{'ms/token':>10}")
-    for row in table["rows"]:
-        columns = ("median_ms", "min_ms", "ms_per_token")
-        cells = "".join(f"{row[name]:10.3f}" for name in columns if name in row)
-        tried, setting = row["tried"], row.get("setting")
-        said = f"  {setting} ({len(tried)} tried)" if setting else ""
-        lines.append(f"{row['contestant']:42}{row.get('error', cells)}{said}")
-        failures = {name: why for name, why in tried.items() if isinstance(why, str)}
-        if setting:
-            lines += [f"    not at {name}: {why}" for name, why in failures.items()]
-    for row in table["ratios"]:
-        ratio, goal = row["ratio"], row["goal"]
-        if isinstance(goal, float):
-            reached = "" if ratio is None else ", met" if ratio <= goal else ", missed"
-            goal = f"at most {goal}{reached}"
-        shown = "not measured" if ratio is None else f"{ratio:.2f}"
-        lines.append(f"{row['contestant']} / {row['against']}: {shown}{goal and f' ({goal})'}")
-    return "\n".join(lines)
-
-
 # Our models: weights are drawn once, and everything else is done by the project's own commands.
 
 
 def exported(shape: Shape, work: Path, export: str) -> Path:
     """Returns the folder of one of EXPORTS, which is made where it is not there."""
-    model = drawn_model(shape, work)
-    to = model.parent / export
-    folder = to / "peers" / "1"
-    if not folder.is_dir():
-        _note(f"Exporting {folder}")
-        command = [sys.executable, "-m", "zoo", "export", str(model), "--to", str(to)]
-        done = subprocess.run([*command, *EXPORTS[export]], capture_output=True, text=True)
-        if done.returncode:
-            raise ZooError(f"zoo export: {done.stderr.strip()}")
-    return folder
+    return drawn.exported(drawn_model(shape, work), export, EXPORTS[export])
 
 
 def drawn_model(shape: Shape, work: Path) -> Path:
     """Returns the folder of our model with drawn weights, which is made where it is not there."""
     sizes = dataclasses.astuple(shape.preset().model)[:8]
     folder = work / "_".join(map(str, (*sizes, shape.beam_size))) / "model"
-    if not (folder / layout.MANIFEST).is_file():
-        process = SPAWN.Process(target=_draw, args=(shape, folder))  # of TensorFlow
-        process.start()
-        process.join()
-        if process.exitcode:
-            raise ZooError(f"No model of this shape could be made in {folder}.")
-    return folder
+    return drawn.model(folder, _draw, shape)
 
 
-@console.native_notices_muted()
-def _draw(shape: Shape, folder: Path) -> None:
-    import keras
-
+def _draw(folder: Path, shape: Shape) -> None:
     from zoo.models.transformer.task import Task
-    from zoo.training.run_folder import RunFolder
 
-    keras.utils.set_random_seed(0)
     preset = shape.preset()
     task = Task.from_preset(preset)
     table = task.model.embedding.table
     # A logit of 0, which is never the highest, so that no output ends before it is full.
     table.assign(np.where(np.arange(shape.vocab_size)[:, None] == END_ID, 0.0, table))
-    # Resumed, so that a folder that was left unfinished is no obstacle.
-    run = RunFolder(folder, preset, command="python tools/compare_peers.py", resume=True)
     tokenizer = train_tokenizer(shape.symbols(), kind="char", vocab_size=shape.vocab_size)
-    run.write(layout.TOKENIZER, tokenizer.model)
-    run.finish(task, preset)
+    drawn.save(folder, task, preset, tokenizer)
 
 
 def litert(shape: Shape, *, folder: Path, beam_size: int, threads: int = 1):

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import reference
@@ -20,6 +22,21 @@ def test_masked_positions_weigh_exactly_nothing():
     weights = np.asarray(attention.masked_softmax(scores, np.array([[False, True, True]])))
     assert weights[0, 0] == 0
     np.testing.assert_allclose(weights.sum(), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [0, 50, -50])
+def test_softmax_beside_empty_keys_is_softmax_over_them_too(shift):
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=(4, 5)) * 4 + shift
+    mask = generator.random((4, 5)) < 0.6
+    mask[3] = False
+    empty = np.array([[0.0], [1.0], [7.0], [2.0]])
+    actual = attention.softmax_beside_empty(scores.astype("float32"), mask, empty=empty)
+    for row, count in enumerate(empty[:, 0].astype(int)):
+        beside = np.concatenate([scores[row], np.zeros(count)])
+        allowed = np.concatenate([mask[row], np.ones(count, bool)])
+        expected = reference.softmax(beside, allowed)[:5]
+        np.testing.assert_allclose(actual[row], expected, atol=1e-6)
 
 
 def test_sparsemax_is_that_of_the_slow_loop():
@@ -48,7 +65,14 @@ def test_unnormalized_weights_are_the_scores():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("normalize", [attention.masked_softmax, attention.sparsemax])
+@pytest.mark.parametrize(
+    "normalize",
+    [
+        attention.masked_softmax,
+        attention.sparsemax,
+        functools.partial(attention.softmax_beside_empty, empty=0),
+    ],
+)
 def test_empty_row_attends_to_nothing(normalize, dtype):
     scores = ops.cast(np.array([[3.0, 1.0], [3.0, 1.0]]), dtype)
     mask = np.array([[False, False], [True, False]])

@@ -106,7 +106,8 @@ def _reference(model, inputs, linear=False):
                     m[i] = m[i] + tables[f"times_{match[hop]}"][time]
                     c[i] = c[i] + tables[f"times_{read[hop]}"][time]
             scores = np.array([u @ m[i] for i in range(count)])
-            p = scores if linear or not count else np.exp(scores) / np.exp(scores).sum()
+            empty = config.max_sentences - count if config.empty_places else 0
+            p = scores if linear or not count else np.exp(scores) / (np.exp(scores).sum() + empty)
             row_weights[hop, :count] = p
             o = sum((p[i] * c[i] for i in range(count)), np.zeros(config.width))
             if config.key_value:
@@ -130,6 +131,7 @@ def _reference(model, inputs, linear=False):
         {"encoding": "spread_position", "hops": 1},
         {"tying": "layer_wise", "nonlinear": True},
         {"tying": "none", "hops": 2},
+        {"empty_places": True},
         {"tying": "layer_wise", "key_value": True},
         {"tying": "adjacent", "key_value": True, "nonlinear": True, "encoding": "bag"},
     ],

@@ -17,7 +17,7 @@ from zoo.attention.layer import Attention
 from zoo.attention.masks import causal_mask, padding_mask
 from zoo.attention.multi_head import CrossAttention, SelfAttention
 from zoo.attention.multi_step import multi_step_attention, multi_step_source
-from zoo.attention.normalizers import masked_softmax, sparsemax, unnormalized
+from zoo.attention.normalizers import masked_softmax, softmax_beside_empty, sparsemax, unnormalized
 from zoo.attention.scores import (
     additive_scores,
     concat_scores,
@@ -45,6 +45,7 @@ __all__ = [
     "multi_step_source",
     "padding_mask",
     "scaled_dot_scores",
+    "softmax_beside_empty",
     "sparsemax",
     "unnormalized",
 ]

@@ -20,6 +20,35 @@ def masked_softmax(scores, mask=None):
     return _in_single(_masked_softmax, scores, mask)
 
 
+def softmax_beside_empty(scores, mask=None, *, empty):
+    """Returns softmax beside keys that say nothing: weights of 0 or more that sum to 1 at most.
+
+        weights[s] = exp(scores[s]) / (empty + sum over i of exp(scores[i]))
+
+    What matches nothing leaves its weight with the empty keys, of score 0, and gets no context.
+
+    Args:
+        scores: As for all functions here.
+        mask: As well.
+        empty: How many empty keys there are, 0 or more; broadcasts against `(..., 1)`.
+    """
+
+    def normalize(scores, mask):
+        mask = ops.ones_like(scores, "bool") if mask is None else mask
+        count = ops.cast(empty, scores.dtype)
+        bound = ops.cast(ops.where(mask, _NO_BOUND, _MASKED_SCORE), scores.dtype)
+        scores = ops.minimum(scores, bound)
+        highest = ops.max(scores, axis=-1, keepdims=True)
+        highest = ops.where(count > 0, ops.maximum(highest, 0.0), highest)
+        exponentials = ops.exp(scores - highest) * ops.cast(mask, scores.dtype)
+        total = ops.sum(exponentials, axis=-1, keepdims=True)
+        # An empty row without empty keys has a total of 0; all others have one of about 1 or more.
+        rest = ops.where(count > 0, count * ops.exp(ops.minimum(-highest, 0.0)), 0.0)
+        return exponentials / ops.maximum(total + rest, 0.5)
+
+    return _in_single(normalize, scores, mask)
+
+
 def sparsemax(scores, mask=None):
     """Returns the weights that sum to 1 and are nearest to the scores; many are exactly 0.
 

@@ -25,6 +25,10 @@ class MemoryNetworkConfig:
     # the authors' code.
     encoding: Literal["bag", "position", "spread_position"] = "position"
     temporal: bool = True  # sentences know how long ago they were (section 4.1)
+    # A story of fewer than max_sentences leaves places empty. With this they match every question
+    # with a score of 0 and say nothing, as in the authors' code: a question may then read little.
+    # Without, they have no part.
+    empty_places: bool = False
     nonlinear: bool = False  # a rectifier after each hop
     # The update of key-value memory networks (Miller et al., 2016, arXiv:1606.03126, section 3.1):
     # a matrix of its own after each hop; and what is read may be other than what is matched.
@@ -139,16 +143,15 @@ def _test(name: str, **model) -> MemoryNetworkPreset:
 _TESTS = (
     _test("memory_network_test"),
     _test("memory_network_test_layer_wise", tying="layer_wise", encoding="spread_position",
-          nonlinear=True),
+          nonlinear=True, empty_places=True),
     _test("memory_network_test_none", tying="none", encoding="bag", temporal=False, hops=3),
     _test("memory_network_test_key_value", tying="layer_wise", key_value=True),
 )  # fmt: skip
 
 
 # The paper's joint training with its best options: position encoding, linear start, random noise,
-# 50 wide, 3 hops, the best of ten by the training loss. Deviations: empty memories take no weight,
-# so that padding changes nothing; batches are an epoch's shuffled questions, not drawn with
-# replacement; and validation is the last tenth of each file's stories.
+# 50 wide, 3 hops, the best of ten by the training loss. Deviations: batches are an epoch's shuffled
+# questions, not drawn with replacement; and validation is the last tenth of each file's stories.
 def _babi(size, **changes) -> MemoryNetworkPreset:
     return MemoryNetworkPreset(
         name=f"memory_network_babi_{size}",
@@ -159,7 +162,12 @@ def _babi(size, **changes) -> MemoryNetworkPreset:
     )
 
 
-_SIZES = {"max_sentence_length": 11, "max_question_length": 11, "encoding": "spread_position"}
+_MODEL = {
+    "max_sentence_length": 11,
+    "max_question_length": 11,
+    "encoding": "spread_position",
+    "empty_places": True,
+}
 _USE = (
     "To answer questions about short stories in the words of the bAbI tasks, and to show which"
     " sentences each hop looks at."
@@ -171,7 +179,7 @@ PRESETS = (
     _babi(
         "1k",
         summary="Questions about stories: the 20 bAbI tasks, 1,000 questions each; 3 hops.",
-        model=MemoryNetworkConfig(vocab_size=177, **_SIZES),
+        model=MemoryNetworkConfig(vocab_size=177, **_MODEL),
         card=Card(
             use=_USE,
             limits=_LIMITS,
@@ -185,7 +193,7 @@ PRESETS = (
     _babi(
         "10k",
         summary="Questions about stories: the 20 bAbI tasks, 10,000 questions each; 3 hops.",
-        model=MemoryNetworkConfig(vocab_size=180, **_SIZES),
+        model=MemoryNetworkConfig(vocab_size=180, **_MODEL),
         card=Card(
             use=_USE,
             limits=_LIMITS,

@@ -1,5 +1,6 @@
 """The memory network as a model: a story, a question, and the logits of the answer."""
 
+import functools
 from dataclasses import dataclass
 
 import keras
@@ -36,6 +37,9 @@ class MemoryNetwork(keras.Model):
         adjacent:   A[k + 1] = C[k], B = A[1], W = C[K], and the same of T
         layer_wise: A[k] = A and C[k] = C, with u[k + 1] = H u[k] + o
         none:       each its own
+
+    With `empty_places`, those of the `max_sentences` places that have no sentence add exp(0) each
+    to the sum under p, and nothing to o.
 
     With `key_value`, u[k + 1] = R[k] (u[k] + o) in place of (4), and of H.
 
@@ -89,6 +93,13 @@ class MemoryNetwork(keras.Model):
         """Returns the logits `(B, V)` and the weights of each hop over the memory `(B, K, M)`."""
         roles = self.roles
         keys, values, filled = self.remember(inputs)
+        normalize = attention.masked_softmax
+        if self.linear:
+            normalize = attention.unnormalized
+        elif self.config.empty_places:
+            count = ops.sum(ops.cast(filled, "float32"), axis=1)[:, None, None]
+            empty = self.config.max_sentences - count
+            normalize = functools.partial(attention.softmax_beside_empty, empty=empty)
         state = self._embed(
             roles.question, self._bags(inputs["question"])
         )  # (B, D), u in the paper
@@ -98,7 +109,7 @@ class MemoryNetwork(keras.Model):
                 attention.dot_scores(state[:, None], keys[match]),
                 values[read],
                 filled,
-                normalize=attention.unnormalized if self.linear else attention.masked_softmax,
+                normalize=normalize,
             )
             state = self._update(state, ops.squeeze(context, axis=1), kernel)
             weights.append(hop_weights)
