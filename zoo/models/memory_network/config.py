@@ -183,10 +183,10 @@ PRESETS = (
         card=Card(
             use=_USE,
             limits=_LIMITS,
-            hard_input='{"story": ["The triangle is above the pink rectangle.",'
-            ' "The blue square is to the left of the triangle."],'
-            ' "question": "Is the pink rectangle to the right of the blue square?"}',
-            hard_input_expected="yes",
+            hard_input='{"story": ["The pink rectangle is to the left of the triangle.",'
+            ' "The triangle is to the left of the red square."],'
+            ' "question": "Is the pink rectangle to the right of the red square?"}',
+            hard_input_expected="no",
             hard_input_reason="where things lie to each other (task 17) it never learned",
         ),
     ),
