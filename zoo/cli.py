@@ -212,7 +212,7 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
 
 
 @cli.command()
-@click.argument("name")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--format", "format_", type=click.Choice(["saved_model", "litert"]), required=True)
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Writes TO/NAME/VERSION; default FORMAT."
@@ -223,46 +223,59 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
 @click.option("--beam-size", type=int, help="saved_model: 1 by default. litert: of generate_beam.")
 @click.option("--ids-only", is_flag=True, help="saved_model: token ids in and out, core operators.")
 @click.option("--xla", is_flag=True, help="saved_model: compile the loop.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    help="saved_model: remove all but so many of the newest versions.",
+)
 @console.native_notices_muted()
 def export(
-    name: str,
+    names: tuple[str, ...],
     format_: str,
     to: Path | None,
     quantize: str | None,
     beam_size: int | None,
     ids_only: bool,
     xla: bool,
+    keep: int | None,
 ):
-    """Export the model NAME, or the training in the folder NAME, and print the folder written.
+    """Export each model NAME, or the training in the folder NAME, and print the folder written.
 
-    saved_model: for TensorFlow Serving, strings in and strings out. litert: model.tflite, with the
-    signatures generate, generate_beam, start and step.
+    saved_model: for TensorFlow Serving, strings in and strings out; TO is its base path, with
+    models.config, batching.config and monitoring.config. litert: model.tflite, with the signatures
+    generate, generate_beam, start and step.
     """
-    if format_ == "litert" and (ids_only or xla):
-        raise click.UsageError("--ids-only and --xla are options of --format saved_model.")
+    if format_ == "litert" and (ids_only or xla or keep is not None):
+        raise click.UsageError("--ids-only, --xla and --keep are options of --format saved_model.")
     if format_ == "saved_model" and quantize:
         raise click.UsageError("--quantize is an option of --format litert.")
     if beam_size is not None and beam_size < 1:
         raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
-    source = registry.resolve(name)
-    target = (to or Path(format_)) / source.name / str(source.version)
-    paths.require_new_folder(target)  # before the seconds that TensorFlow takes to start
+    base = to or Path(format_)
+    # Each before the seconds that TensorFlow takes to start.
+    sources = [registry.resolve(name) for name in names]
+    folders = [base / source.name / str(source.version) for source in sources]
+    for folder in folders:
+        paths.require_new_folder(folder)
+    if len(set(folders)) < len(folders):
+        raise ZooError(f"Expected each model once. Received: {', '.join(names)}.")
     try:
         if format_ == "litert":
             from zoo.export.litert import export_litert
 
-            exported = export_litert(
-                source, target, quantize=quantize or "int8", beam_size=beam_size
-            )
+            for source, folder in zip(sources, folders, strict=True):
+                export_litert(source, folder, quantize=quantize or "int8", beam_size=beam_size)
+                click.echo(folder)
         else:
-            from zoo.export.saved_model import export_saved_model
+            from zoo.serving import layout
 
-            exported = export_saved_model(
-                source, target, beam_size=beam_size or 1, ids_only=ids_only, xla=xla
-            )
+            for source in sources:
+                layout.require_room(source, base, keep=keep)
+            options = {"beam_size": beam_size or 1, "ids_only": ids_only, "xla": xla}
+            for source in sources:
+                click.echo(layout.add_version(source, base, keep=keep, **options).folder)
     except ImportError as error:
         raise missing_extra(error.name, extra="train", purpose="Exporting") from error
-    click.echo(exported.folder)
 
 
 @cli.command()
