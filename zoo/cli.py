@@ -215,7 +215,9 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--format", "format_", type=click.Choice(["saved_model", "litert"]), required=True)
 @click.option(
-    "--to", type=click.Path(path_type=Path), help="Writes TO/NAME/VERSION; default FORMAT."
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Writes TO/NAME/VERSION; default FORMAT or bundle.",
 )
 @click.option(
     "--quantize", type=click.Choice(["none", "float16", "int8"]), help="litert: int8 by default."
@@ -223,6 +225,9 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
 @click.option("--beam-size", type=int, help="saved_model: 1 by default. litert: of generate_beam.")
 @click.option("--ids-only", is_flag=True, help="saved_model: token ids in and out, core operators.")
 @click.option("--xla", is_flag=True, help="saved_model: compile the loop.")
+@click.option(
+    "--bundle", is_flag=True, help="litert: all that an app needs; a zip where TO ends in .zip."
+)
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
@@ -237,6 +242,7 @@ def export(
     beam_size: int | None,
     ids_only: bool,
     xla: bool,
+    bundle: bool,
     keep: int | None,
 ):
     """Export each model NAME, or the training in the folder NAME, and print the folder written.
@@ -247,20 +253,30 @@ def export(
     """
     if format_ == "litert" and (ids_only or xla or keep is not None):
         raise click.UsageError("--ids-only, --xla and --keep are options of --format saved_model.")
-    if format_ == "saved_model" and quantize:
-        raise click.UsageError("--quantize is an option of --format litert.")
+    if format_ == "saved_model" and (quantize or bundle):
+        raise click.UsageError("--quantize and --bundle are options of --format litert.")
     if beam_size is not None and beam_size < 1:
         raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
-    base = to or Path(format_)
+    base = to or Path("bundle" if bundle else format_)
     # Each before the seconds that TensorFlow takes to start.
     sources = [registry.resolve(name) for name in names]
     folders = [base / source.name / str(source.version) for source in sources]
+    if bundle and base.suffix == ".zip":
+        if len(names) > 1:
+            raise ZooError(f"A zip holds one model. Received: {', '.join(names)}.")
+        folders = [base]
     for folder in folders:
-        paths.require_new_folder(folder)
+        if folder.suffix != ".zip":
+            paths.require_new_folder(folder)
     if len(set(folders)) < len(folders):
         raise ZooError(f"Expected each model once. Received: {', '.join(names)}.")
     try:
-        if format_ == "litert":
+        if bundle:
+            from zoo.export.bundle import export_bundle
+
+            for source, folder in zip(sources, folders, strict=True):
+                click.echo(export_bundle(source, folder, quantize=quantize, beam_size=beam_size))
+        elif format_ == "litert":
             from zoo.export.litert import export_litert
 
             for source, folder in zip(sources, folders, strict=True):
@@ -279,16 +295,26 @@ def export(
 
 
 @cli.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--bundle", type=click.Path(path_type=Path), help="Time this device bundle instead.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of --bundle."
+)
 @click.option("--calls", type=int, default=200, show_default=True, help="How many to time.")
 @_as_json
 @console.native_notices_muted()
-def benchmark(name: str, calls: int, as_json: bool):
+def benchmark(name: str | None, bundle: Path | None, threads: int, calls: int, as_json: bool):
     """Time the model NAME on every runtime that is installed, one text a call."""
-    from zoo.runtime.benchmark import benchmark, table
+    if (name is None) == (bundle is None):
+        raise click.UsageError("Give either NAME or --bundle.")
+    if bundle is not None:
+        from zoo.runtime.benchmark_bundle import benchmark_bundle, table
 
-    artefact = registry.resolve(name)
-    rows = benchmark(artefact, calls=calls)
+        rows = benchmark_bundle(registry.resolve(bundle), threads=threads, calls=calls)
+    else:
+        from zoo.runtime.benchmark import benchmark, table
+
+        rows = benchmark(registry.resolve(name), calls=calls)
     if as_json:
         _print_json(rows)
     else:
