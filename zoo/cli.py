@@ -296,6 +296,29 @@ def export(
 
 
 @cli.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--target", type=click.Choice(["compose", "kubernetes", "kserve"]), required=True,
+    help="What starts the server.",
+)  # fmt: skip
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option(
+    "--models", type=click.Path(path_type=Path), default="models", show_default=True,
+    help="What `zoo export --format saved_model --to` wrote.",
+)  # fmt: skip
+@click.option("--image", help="Of TensorFlow Serving, instead of the one pinned here.")
+@click.option("--cpus", type=click.IntRange(min=1), default=2, show_default=True, help="A server.")
+def deploy(
+    names: tuple[str, ...], target: str, to: Path, models: Path, image: str | None, cpus: int
+):
+    """Write files that start TensorFlow Serving's image with each model NAME, and print them."""
+    from zoo.serving.deploy import IMAGE, deploy
+
+    for file in deploy(names, target, to, base=models, image=image or IMAGE, cpus=cpus):
+        click.echo(file)
+
+
+@cli.command()
 @click.argument("name", required=False)
 @click.option("--bundle", type=click.Path(path_type=Path), help="Time this device bundle instead.")
 @click.option(

@@ -13,7 +13,6 @@ when a model is added, but for comments; the other two files are written once an
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,12 +26,14 @@ from zoo.export.artefact import write_manifest
 from zoo.export.saved_model import export_saved_model
 from zoo.registry import Artefact
 from zoo.runtime.saved_model_engine import SavedModelEngine
+from zoo.serving.files import (
+    BATCHING_CONFIG,
+    MODELS_CONFIG,
+    MONITORING_CONFIG,
+    MOUNT,
+    versions,
+)
 from zoo.serving.warm_up import BATCH_SIZES, write_warm_up
-
-MODELS_CONFIG = "models.config"
-BATCHING_CONFIG = "batching.config"
-MONITORING_CONFIG = "monitoring.config"
-MOUNT = "/models"  # where the server sees the base path
 
 _BATCHING = f"""\
 # BatchingParameters of TensorFlow Serving; it takes a thread a core.
@@ -128,13 +129,6 @@ def read_models_config(base: Path) -> model_server_config_pb2.ModelServerConfig:
     if config.WhichOneof("config") == "custom_model_config":
         raise ZooError(f"Expected a model_config_list in {path}. Received: a custom_model_config.")
     return config
-
-
-def versions(folder: Path) -> list[int]:
-    """Returns the versions that a model's folder holds, from the oldest up."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(x.name) for x in folder.iterdir() if re.fullmatch("[1-9][0-9]*", x.name))
 
 
 def _with_models(
