@@ -120,7 +120,7 @@ def read_models_config(base: Path) -> model_server_config_pb2.ModelServerConfig:
     config = model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(path.read_text(encoding="utf-8"), config)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return config
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise ZooError(
