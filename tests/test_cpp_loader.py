@@ -15,6 +15,7 @@ from zoo import layout, models
 from zoo.data.batches import pad
 from zoo.data.dataset import sample_pairs
 from zoo.registry import Artefact
+from zoo.serving.warm_up import read_warm_up, write_warm_up
 from zoo.text.tokenizer import Tokenizer
 
 MODELS = [*cases.COSTLY_PUBLISHED_TEXT, *cases.COSTLY_TINY]
@@ -153,6 +154,23 @@ def test_a_step_is_taken_as_in_python(name, program, source_of, served, in_pytho
 
     assert_same(state, engine.run("start", source=source))
     assert_same(run("step", inputs), engine.run("step", **inputs))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIRST_TINY)
+def test_warm_up_is_answered_as_in_python(name, program, exported, in_python):
+    """Of one row; those of more rows differ in their number alone."""
+    engine = in_python(name, "saved_model").engine
+    write_warm_up(Artefact.open(exported(name)), engine)
+    libraries = cpp_loader.tensorflow_text_libraries()
+    asked = set()
+    for signature, inputs in read_warm_up(exported(name)):
+        if max(len(array) for array in inputs.values() if array.ndim) > 1 or signature in asked:
+            continue
+        asked.add(signature)
+        actual = cpp_loader.run(program, exported(name), signature, inputs, libraries=libraries)
+        assert_same(actual, engine.run(signature, **inputs))
+    assert asked == {"serving_default", "generate", "start", "step"}
 
 
 @pytest.mark.parametrize("name", FIRST_TINY)

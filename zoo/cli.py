@@ -6,6 +6,7 @@ statuses.
 
 import contextlib
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -212,10 +213,12 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
 
 
 @cli.command()
-@click.argument("name")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--format", "format_", type=click.Choice(["saved_model", "litert"]), required=True)
 @click.option(
-    "--to", type=click.Path(path_type=Path), help="Writes TO/NAME/VERSION; default FORMAT."
+    "--to",
+    type=click.Path(path_type=Path),
+    help="Writes TO/NAME/VERSION; default FORMAT or bundle.",
 )
 @click.option(
     "--quantize", type=click.Choice(["none", "float16", "int8"]), help="litert: int8 by default."
@@ -223,63 +226,174 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
 @click.option("--beam-size", type=int, help="saved_model: 1 by default. litert: of generate_beam.")
 @click.option("--ids-only", is_flag=True, help="saved_model: token ids in and out, core operators.")
 @click.option("--xla", is_flag=True, help="saved_model: compile the loop.")
+@click.option(
+    "--bundle", is_flag=True, help="litert: all that an app needs; a zip where TO ends in .zip."
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    help="saved_model: remove all but so many of the newest versions.",
+)
 @console.native_notices_muted()
 def export(
-    name: str,
+    names: tuple[str, ...],
     format_: str,
     to: Path | None,
     quantize: str | None,
     beam_size: int | None,
     ids_only: bool,
     xla: bool,
+    bundle: bool,
+    keep: int | None,
 ):
-    """Export the model NAME, or the training in the folder NAME, and print the folder written.
+    """Export each model NAME, or the training in the folder NAME, and print the folder written.
 
-    saved_model: for TensorFlow Serving, strings in and strings out. litert: model.tflite, with the
-    signatures generate, generate_beam, start and step.
+    saved_model: for TensorFlow Serving, strings in and strings out; TO is its base path, with
+    models.config, batching.config and monitoring.config. litert: model.tflite, with the signatures
+    generate, generate_beam, start and step.
     """
-    if format_ == "litert" and (ids_only or xla):
-        raise click.UsageError("--ids-only and --xla are options of --format saved_model.")
-    if format_ == "saved_model" and quantize:
-        raise click.UsageError("--quantize is an option of --format litert.")
+    if format_ == "litert" and (ids_only or xla or keep is not None):
+        raise click.UsageError("--ids-only, --xla and --keep are options of --format saved_model.")
+    if format_ == "saved_model" and (quantize or bundle):
+        raise click.UsageError("--quantize and --bundle are options of --format litert.")
     if beam_size is not None and beam_size < 1:
         raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
-    source = registry.resolve(name)
-    target = (to or Path(format_)) / source.name / str(source.version)
-    paths.require_new_folder(target)  # before the seconds that TensorFlow takes to start
+    base = to or Path("bundle" if bundle else format_)
+    # Each before the seconds that TensorFlow takes to start.
+    sources = [registry.resolve(name) for name in names]
+    folders = [base / source.name / str(source.version) for source in sources]
+    if bundle and base.suffix == ".zip":
+        if len(names) > 1:
+            raise ZooError(f"A zip holds one model. Received: {', '.join(names)}.")
+        folders = [base]
+    for folder in folders:
+        if folder.suffix != ".zip":
+            paths.require_new_folder(folder)
+    if len(set(folders)) < len(folders):
+        raise ZooError(f"Expected each model once. Received: {', '.join(names)}.")
     try:
-        if format_ == "litert":
+        if bundle:
+            from zoo.export.bundle import export_bundle
+
+            for source, folder in zip(sources, folders, strict=True):
+                click.echo(export_bundle(source, folder, quantize=quantize, beam_size=beam_size))
+        elif format_ == "litert":
             from zoo.export.litert import export_litert
 
-            exported = export_litert(
-                source, target, quantize=quantize or "int8", beam_size=beam_size
-            )
+            for source, folder in zip(sources, folders, strict=True):
+                export_litert(source, folder, quantize=quantize or "int8", beam_size=beam_size)
+                click.echo(folder)
         else:
-            from zoo.export.saved_model import export_saved_model
+            from zoo.serving import layout
 
-            exported = export_saved_model(
-                source, target, beam_size=beam_size or 1, ids_only=ids_only, xla=xla
-            )
+            for source in sources:
+                layout.require_room(source, base, keep=keep)
+            options = {"beam_size": beam_size or 1, "ids_only": ids_only, "xla": xla}
+            for source in sources:
+                click.echo(layout.add_version(source, base, keep=keep, **options).folder)
     except ImportError as error:
         raise missing_extra(error.name, extra="train", purpose="Exporting") from error
-    click.echo(exported.folder)
 
 
 @cli.command()
-@click.argument("name")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--target", type=click.Choice(["compose", "kubernetes", "kserve"]), required=True,
+    help="What starts the server.",
+)  # fmt: skip
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option(
+    "--models", type=click.Path(path_type=Path), default="models", show_default=True,
+    help="What `zoo export --format saved_model --to` wrote.",
+)  # fmt: skip
+@click.option("--image", help="Of TensorFlow Serving, instead of the one pinned here.")
+@click.option("--cpus", type=click.IntRange(min=1), default=2, show_default=True, help="A server.")
+def deploy(
+    names: tuple[str, ...], target: str, to: Path, models: Path, image: str | None, cpus: int
+):
+    """Write files that start TensorFlow Serving's image with each model NAME, and print them."""
+    from zoo.serving.deploy import IMAGE, deploy
+
+    for file in deploy(names, target, to, base=models, image=image or IMAGE, cpus=cpus):
+        click.echo(file)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("--bundle", type=click.Path(path_type=Path), help="Time this device bundle instead.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of --bundle."
+)
 @click.option("--calls", type=int, default=200, show_default=True, help="How many to time.")
 @_as_json
 @console.native_notices_muted()
-def benchmark(name: str, calls: int, as_json: bool):
+def benchmark(name: str | None, bundle: Path | None, threads: int, calls: int, as_json: bool):
     """Time the model NAME on every runtime that is installed, one text a call."""
-    from zoo.runtime.benchmark import benchmark, table
+    if (name is None) == (bundle is None):
+        raise click.UsageError("Give either NAME or --bundle.")
+    if bundle is not None:
+        from zoo.runtime.benchmark_bundle import benchmark_bundle, table
 
-    artefact = registry.resolve(name)
-    rows = benchmark(artefact, calls=calls)
+        rows = benchmark_bundle(registry.resolve(bundle), threads=threads, calls=calls)
+    else:
+        from zoo.runtime.benchmark import benchmark, table
+
+        rows = benchmark(registry.resolve(name), calls=calls)
     if as_json:
         _print_json(rows)
     else:
         click.echo(table(rows))
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--input", "inputs", multiple=True, required=True, help="Files: a pattern or URL.")
+@click.option("--output", required=True, help="A new folder or URL, or that of the same job.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "jsonl", "parquet"]),
+    help="Of the files; else by their names.",
+)
+@click.option("--field", default="text", show_default=True, help="Of an object, or the column.")
+@click.option("--full", is_flag=True, help="Write tokens and alignment as well.")
+@click.option(
+    "--shard-rows",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Rows of a file of results, and what is done again after a stop.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Of this machine, where no runner is named.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["litert", "saved_model"]),
+    default="litert",
+    show_default=True,
+    help="What runs the model.",
+)
+@_beam_size
+@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
+@console.native_notices_muted()
+def batch(name: str, inputs: tuple[str, ...], beam_options: tuple[str, ...], format_, **options):
+    """Run the model NAME over files of rows by Apache Beam, and print how many rows there were.
+
+    BEAM_OPTIONS, after --, are Beam's own, such as --runner FlinkRunner. The same command goes on
+    where an earlier one was interrupted.
+    """
+    logging.getLogger().setLevel(logging.ERROR)  # Beam warns of packages that nothing here needs
+    try:
+        from zoo.batch import run_batch
+    except ImportError as error:
+        raise missing_extra(error.name, extra="batch", purpose="zoo batch") from error
+    counts = run_batch(name, inputs, format=format_, beam_options=beam_options, **options)
+    click.echo(", ".join(f"{count} {what}" for what, count in counts.items()))
 
 
 @contextlib.contextmanager

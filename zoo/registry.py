@@ -90,6 +90,10 @@ class Artefact:
         self.read(file)
         return self.folder / file
 
+    def manifest_sha256(self) -> str:
+        """Returns what tells this model from every other, its files included."""
+        return hashlib.sha256(_bytes_of(self.folder / MANIFEST)).hexdigest()
+
     def _listing(self) -> str:
         return ", ".join(sorted(self.manifest["files"]))
 

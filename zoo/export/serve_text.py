@@ -9,8 +9,8 @@ import tensorflow as tf
 from zoo.text.tokenizer import PAD_ID
 
 # XLA compiles a program a shape, a second or more each; padded to these, few shapes are left.
-_XLA_BATCH_SIZES = (1, 4, 16, 64)
-_XLA_LENGTH_STEP = 16
+XLA_BATCH_SIZES = (1, 4, 16, 64)
+XLA_LENGTH_STEP = 16
 
 
 def on_strings(generate, tokenizer, config):
@@ -71,7 +71,7 @@ def _compiled(generate, max_source_length: int):
 
     def at_few_shapes(source):
         rows, length = tf.shape(source)[0], tf.shape(source)[1]
-        multiple = -(-length // _XLA_LENGTH_STEP) * _XLA_LENGTH_STEP
+        multiple = -(-length // XLA_LENGTH_STEP) * XLA_LENGTH_STEP
         return _padded(
             compiled,
             source,
@@ -98,8 +98,8 @@ def _padded(generate, source, *, more_rows, more_length):
 
 def _batch_size(rows):
     """Returns the smallest of the sizes that holds `rows`, or the next multiple of the largest."""
-    largest = _XLA_BATCH_SIZES[-1]
+    largest = XLA_BATCH_SIZES[-1]
     size = -(-rows // largest) * largest
-    for candidate in reversed(_XLA_BATCH_SIZES):
+    for candidate in reversed(XLA_BATCH_SIZES):
         size = tf.where(rows <= candidate, candidate, size)
     return size

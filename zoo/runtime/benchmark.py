@@ -15,6 +15,7 @@ from zoo import layout, registry
 from zoo.errors import ZooError
 from zoo.models import trained_preset
 from zoo.runtime.load import RUNTIMES, load, sample_inputs, saved_model_of
+from zoo.runtime.peak_memory import peak_memory_bytes
 
 _NEEDED = {"litert": "ai_edge_litert", "saved_model": "tensorflow_text", "keras": "keras"}
 _COLUMNS = {
@@ -115,23 +116,10 @@ def _measure(folder: str, runtime: str, calls: str) -> None:
                 "p95_ms": statistics.quantiles(milliseconds, n=20, method="inclusive")[-1]
                 if len(milliseconds) > 1
                 else milliseconds[0],
-                "peak_memory_mb": _peak_memory_bytes() / 1e6,
+                "peak_memory_mb": peak_memory_bytes() / 1e6,
             }
         )
     )
-
-
-def _peak_memory_bytes() -> int:
-    """Returns the most memory that this process had resident."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # getrusage would count what the parent had resident when it started this process.
-        [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

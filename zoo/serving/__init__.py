@@ -1,0 +1,1 @@
+"""Puts exported models behind a server."""
