@@ -44,7 +44,10 @@ class SavedModelEngine:
         """
         if signature not in self._loaded.signatures:
             raise ZooError(unknown_name("signature", signature, self._loaded.signatures))
-        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        tensors = {
+            name: tf.constant(value, tf.string if value.dtype.kind == "O" else None)
+            for name, value in inputs.items()
+        }
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
 
