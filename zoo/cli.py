@@ -95,6 +95,7 @@ def pull(name: str, to: Path | None):
 @_runtime
 @_beam_size
 @click.option("--n-best", type=int, help="Print so many of the beam's outputs, best first.")
+@click.option("--server", metavar="URL", help="Ask a server: grpc://host:8500, http://host:8501.")
 @_as_json
 @console.native_notices_muted()
 def run(
@@ -105,6 +106,7 @@ def run(
     runtime: str,
     beam_size: int,
     n_best: int | None,
+    server: str | None,
     as_json: bool,
 ):
     """Run the model NAME on each TEXT, or on the lines of FILE or of standard input.
@@ -117,9 +119,14 @@ def run(
     """
     if text and file:
         raise click.UsageError("Give either TEXT or --file, not both.")
+    if server is None:
+        model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
+    else:
+        if beam_size != 1 or runtime != "litert":
+            raise click.UsageError("--runtime and --beam-size are the server's to choose.")
+        model, beam_size = _served(name, server)
     if n_best is not None and not 1 <= n_best <= beam_size:
         raise ZooError(f"--n-best must be 1 to --beam-size, here {beam_size}. Received: {n_best}.")
-    model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
     if n_best is not None and not isinstance(model, TextModel):
         raise ZooError(f"--n-best is for models that write text. {name} is none.")
     read = _reader(model, story)
@@ -136,6 +143,17 @@ def run(
             for answer in answers:
                 _print_answer(answer, as_json)
             first += len(chunk)
+
+
+def _served(name: str, url: str) -> tuple[Model, int]:
+    """Returns a model of a server, and the beam size that it searches with."""
+    try:
+        from zoo.serving import Client
+    except ImportError as error:
+        raise missing_extra(error.name, extra="serve", purpose="A server") from error
+    client = Client(url, model=registry.resolve(name).name, local=name)
+    search = client.signatures().get("generate")
+    return client.model, search.outputs["tokens"].shape[1] if search else 1
 
 
 def _print_answer(answer: Result | Answer | Written | list[Result], as_json: bool) -> None:

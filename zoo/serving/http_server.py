@@ -29,6 +29,11 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
+        # Head and body of an answer are written one after the other; with Nagle's algorithm the
+        # second waits for the client's delayed acknowledgment of the first, 40 ms. asyncio turns it
+        # off only for sockets that were made with the protocol's number.
+        accepted = transport.get_extra_info("socket")
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.task: asyncio.Task | None = None  # that of the request, while it can be cancelled
         self._head_bytes: int | None = 0  # of the request that begins; None while one is answered
         self._late: asyncio.TimerHandle | None = None

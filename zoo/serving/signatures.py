@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf import json_format
+
 from zoo.serving import protos
 
 DEFAULT = "serving_default"  # the signature of a request that names none
@@ -76,11 +78,31 @@ def numpy_type(number: int) -> str | None:
 def of_saved_model(folder: Path) -> dict[str, Signature]:
     """Returns the signatures of the SavedModel in `folder`, but the one for its loader."""
     [graph] = protos.SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
+    return of_message(graph)
+
+
+def of_message(message) -> dict[str, Signature]:
+    """Returns the signatures of predict in a message with `signature_def`."""
     return {
         name: Signature(_tensors(found.inputs), _tensors(found.outputs))
-        for name, found in graph.signature_def.items()
+        for name, found in message.signature_def.items()
         if found.method_name == PREDICT
     }
+
+
+def of_json(metadata: Mapping) -> dict[str, Signature]:
+    """Returns the signatures of predict in a server's metadata by REST.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    message = protos.SignatureDefMap()
+    try:
+        # The real server's has kinds of tensors that are described nowhere here.
+        json_format.ParseDict(metadata, message, ignore_unknown_fields=True)
+    except json_format.ParseError as error:
+        raise ValueError("no SignatureDefMap") from error
+    return of_message(message)
 
 
 def of_manifest(manifest: Mapping, *, modality: str, beam_size: int = 1) -> dict[str, Signature]:
