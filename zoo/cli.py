@@ -303,50 +303,84 @@ def benchmark(name: str, calls: int, as_json: bool):
 @cli.command()
 @click.argument("name", nargs=-1, required=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 is every address.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="REST.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="REST."
+)
 @click.option("--grpc-port", type=click.IntRange(0, 65535), default=8500, show_default=True)
 @click.option(
-    "--runtime", type=click.Choice(["litert", "saved_model"]), default="litert", show_default=True,
+    "--runtime",
+    type=click.Choice(["litert", "saved_model"]),
+    default="litert",
+    show_default=True,
     help="What runs the models.",
 )
 @_beam_size
 @click.option(
-    "--workers", type=click.IntRange(1, 256),
+    "--workers",
+    type=click.IntRange(1, 256),
     help="Processes a model; by default the cores are shared among the models of litert.",
 )
 @click.option(
-    "--batch-delay", type=click.FloatRange(0, 1000), default=0.0, show_default=True,
+    "--batch-delay",
+    type=click.FloatRange(0, 1000),
+    default=0.0,
+    show_default=True,
     help="Milliseconds that a row waits for others to go with; rows that wait anyway always do.",
 )
 @click.option(
-    "--max-batch", type=click.IntRange(1, 1024), default=64, show_default=True,
+    "--max-batch",
+    type=click.IntRange(1, 1024),
+    default=64,
+    show_default=True,
     help="Rows of one call of a model.",
 )
 @click.option(
-    "--max-body", type=click.FloatRange(0, min_open=True), default=64.0, show_default=True,
+    "--max-body",
+    type=click.FloatRange(0, min_open=True),
+    default=64.0,
+    show_default=True,
     help="MiB of a request.",
 )
 @click.option(
-    "--max-rows", type=click.IntRange(1), default=1024, show_default=True, help="Of a request.",
+    "--max-rows",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="Of a request.",
 )
 @click.option(
-    "--max-waiting", type=click.IntRange(1), default=4096, show_default=True,
+    "--max-waiting",
+    type=click.IntRange(1),
+    default=4096,
+    show_default=True,
     help="Rows in a model's queue; past it requests are refused.",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=30.0, show_default=True,
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
     help="Seconds for a request that states no deadline.",
 )
 @click.option(
-    "--keep", type=click.IntRange(1), default=1, show_default=True,
+    "--keep",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
     help="How many of a model's newest versions to serve.",
 )
 @click.option(
-    "--label", "labels", multiple=True, metavar="NAME:LABEL=VERSION",
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME:LABEL=VERSION",
     help="Gives a version a label, and serves it.",
 )
 @click.option(
-    "--poll", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True,
+    "--poll",
+    type=click.FloatRange(0, min_open=True),
+    default=2.0,
+    show_default=True,
     help="Seconds between looks for new versions.",
 )
 def serve(

@@ -264,6 +264,4 @@ def _shapes(tensors: Mapping[str, Tensor], skip: int | None) -> dict[str, tuple]
 
 
 def _said(tensors: Mapping[str, Tensor]) -> str:
-    return ", ".join(
-        f"{name} {x.type_name} {list(x.shape)}" for name, x in sorted(tensors.items())
-    )
+    return ", ".join(f"{name} {x.type_name} {list(x.shape)}" for name, x in sorted(tensors.items()))

@@ -196,9 +196,7 @@ def _padded(array: np.ndarray, axes: list, fixed: list[int]) -> np.ndarray:
 
 
 def _cut(array: np.ndarray, axes: list, sizes: Mapping[str, int]) -> np.ndarray:
-    return array[
-        tuple(slice(sizes[axis] if isinstance(axis, str) else None) for axis in axes)
-    ]
+    return array[tuple(slice(sizes[axis] if isinstance(axis, str) else None) for axis in axes)]
 
 
 def _strings(texts: list[str]) -> np.ndarray:

@@ -17,6 +17,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),  # calls are repeated with a back-off of their own
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
+_STATES = protos.ENUMS["State"]
 _CODES = {grpc.StatusCode[code.name]: code for code in Code}
 
 
@@ -30,9 +31,7 @@ class GrpcRemote:
             self._channel = grpc.insecure_channel(target, options=_OPTIONS)
         else:
             self._channel = grpc.secure_channel(target, _credentials(tls), options=_OPTIONS)
-        self._predict = self._method(
-            protos.PREDICTION_SERVICE, "Predict", protos.PredictResponse
-        )
+        self._predict = self._method(protos.PREDICTION_SERVICE, "Predict", protos.PredictResponse)
         self._metadata_of = self._method(
             protos.PREDICTION_SERVICE, "GetModelMetadata", protos.GetModelMetadataResponse
         )
@@ -69,7 +68,9 @@ class GrpcRemote:
         request = protos.GetModelStatusRequest(model_spec=self._spec())
         response = self._call(self._status, request, seconds)
         return [
-            VersionStatus(x.version, protos.ENUMS["State"].get(x.state, "UNKNOWN"), x.status.error_message)
+            VersionStatus(
+                x.version, protos.ENUMS["State"].get(x.state, "UNKNOWN"), x.status.error_message
+            )
             for x in response.model_version_status
         ]
 

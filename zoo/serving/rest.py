@@ -124,9 +124,7 @@ class Rest:
             }
             return _Answer(orjson.dumps(body))
 
-    async def _post(
-        self, call: Callable, spec: Spec, scope: dict, receive: Callable
-    ) -> _Answer:
+    async def _post(self, call: Callable, spec: Spec, scope: dict, receive: Callable) -> _Answer:
         until = time.monotonic() + self._server.limits.seconds
         body = await self._body(scope, receive)
         return await call(spec, body, until)
@@ -192,9 +190,7 @@ class Rest:
                 while (await receive()).get("more_body"):
                     pass
         limit = self._server.limits.body_bytes
-        raise _Unread(
-            Code.RESOURCE_EXHAUSTED, f"Expected a body of at most {limit} bytes.", 413
-        )
+        raise _Unread(Code.RESOURCE_EXHAUSTED, f"Expected a body of at most {limit} bytes.", 413)
 
 
 @contextlib.asynccontextmanager
@@ -221,9 +217,7 @@ def _spec(name: str | None, version: str | None, label: str | None) -> Spec:
         number = int(version) if len(version.lstrip("0")) < 20 else _INT64_MAX + 1
         if number > _INT64_MAX:
             raise invalid(f"Failed to convert version: {version[:80]} to numeric.")
-    return Spec(
-        urllib.parse.unquote(name or ""), number, label and urllib.parse.unquote(label)
-    )
+    return Spec(urllib.parse.unquote(name or ""), number, label and urllib.parse.unquote(label))
 
 
 async def _apart(function: Callable, *arguments, size: int | None = None):
@@ -264,5 +258,3 @@ async def _send(answer: _Answer, send: Callable) -> None:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
-
-

@@ -73,9 +73,7 @@ def inputs_of(request: dict, signature: Signature) -> tuple[dict[str, np.ndarray
 
 def _of_rows(instances: Any, signature: Signature) -> dict[str, np.ndarray]:
     if not isinstance(instances, list):
-        raise invalid(
-            f"JSON Value: {_shown(instances)} Excepting 'instances' to be an list/array"
-        )
+        raise invalid(f"JSON Value: {_shown(instances)} Excepting 'instances' to be an list/array")
     if not instances:
         raise invalid("JSON Value: [] No values in 'instances' array")
     expected = signature.inputs.keys()

@@ -215,9 +215,7 @@ class Server:
             Refusal: If there is none.
         """
         if spec.name not in self.models and spec.name:
-            raise Refusal(
-                Code.NOT_FOUND, f"Could not find any versions of model {spec.name[:80]}"
-            )
+            raise Refusal(Code.NOT_FOUND, f"Could not find any versions of model {spec.name[:80]}")
         versions = self.model(spec.name).versions
         if spec.version is None:
             return [versions[number] for number in sorted(versions)]

@@ -4,7 +4,7 @@ import enum
 
 
 class Code(enum.Enum):
-    """A reason, by gRPC's name and number, with the HTTP status that TensorFlow Serving gives it."""
+    """A reason, by gRPC's name: its number, and the HTTP status that it has by REST."""
 
     CANCELLED = (1, 499)
     INVALID_ARGUMENT = (3, 400)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from zoo.serving import protos
 from zoo.serving.signatures import Signature, Tensor, data_type, numpy_type
 from zoo.serving.status import invalid
 

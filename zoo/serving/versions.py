@@ -61,9 +61,7 @@ class Version:
             # REST and gRPC say it in different words too.
             shown = name[:80]
             if code is Code.INVALID_ARGUMENT:
-                raise Refusal(
-                    code, f'Serving signature name: "{shown}" not found in signature def'
-                )
+                raise Refusal(code, f'Serving signature name: "{shown}" not found in signature def')
             raise Refusal(code, f'Serving signature key "{shown}" not found.')
         return self.signatures[name]
 
@@ -172,7 +170,9 @@ class Model:
         """Loads new versions and lets go of those that are not to be served any more."""
         folders = await asyncio.to_thread(self._found.folders)
         newest = sorted(folders)[-self._keep :]
-        wanted = [number for number in folders if number in newest or number in self.labels.values()]
+        wanted = [
+            number for number in folders if number in newest or number in self.labels.values()
+        ]
         for number in sorted(wanted):
             await self._load(number, folders[number])
         # Never the last one that answers, whatever has become of the newer ones.
@@ -233,7 +233,9 @@ class Model:
         if number is not None:
             answering = [version for version in answering if version.number == number]
         if not answering:
-            wanted = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
+            wanted = (
+                f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
+            )
             raise Refusal(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
         return max(answering, key=lambda version: version.number)
 
