@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from cases import ROOT
 
 from .conftest import MACHINE, NAME
 
@@ -191,3 +192,16 @@ def test_what_cannot_be_served_is_told(zoo, arguments, words):
 def test_a_port_that_is_taken_is_told(zoo, served):
     zoo("serve", NAME, "--port", str(served.port)).refused(f"127.0.0.1:{served.port}")
     zoo("serve", NAME, "--port", "0", "--grpc-port", str(served.grpc_port)).refused("--grpc-port")
+
+
+@pytest.mark.slow
+def test_the_load_test_measures_and_finds_no_error(zoo):
+    options = ["--runtimes", "litert", "--clients", "1", "64", "--seconds", "5", "--minutes", "0.1"]
+    done = zoo(*options, program=(ROOT / "tools" / "load_test.py",))
+    assert done.status == 0, done.stderr
+    names, _, *lines = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
+    rows = [dict(zip(names, map(str.strip, line), strict=True)) for line in lines]
+    assert [row["clients"] for row in rows] == ["1", "64", "64", "256", "64"]
+    assert [(row["errors"], row["wrong"]) for row in rows] == [("0", "0")] * 5
+    assert [int(row["refused"]) > 0 for row in rows] == [False, False, False, True, False]
+    assert all(int(row["requests/s"].replace(",", "")) > 0 for row in rows)

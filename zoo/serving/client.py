@@ -13,6 +13,7 @@ from zoo import models, registry
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import Model, model_on
 from zoo.runtime.on_strings import ON_STRINGS, answers, results, story_inputs, text_inputs
+from zoo.runtime.text_model import check_texts
 from zoo.serving.remote import Address, Remote, ServerError, Tls, VersionStatus
 from zoo.serving.signatures import DEFAULT, Signature, Tensor, of_manifest
 
@@ -99,9 +100,11 @@ class Client:
             ServerError: If the server does not answer, or refuses.
             ZooError: If the inputs are wrong, or need a manifest that is not here.
         """
-        if self._artefact() is not None:
+        if self._model is not None or self._has_manifest():
             return self.model(inputs, first_line=first_line)
         names = set(self.signatures()[DEFAULT].inputs)
+        if names == {"text"}:
+            check_texts(inputs)
         found = []
         for start in range(0, len(inputs), self.batch_size):
             batch = inputs[start : start + self.batch_size]
@@ -206,11 +209,12 @@ class Client:
                     f"of {self._local}: {_said(wanted)}. Received: {_said(served)}."
                 )
 
-    def _artefact(self) -> registry.Artefact | None:
+    def _has_manifest(self) -> bool:
         try:
-            return registry.resolve(self._local)
+            registry.resolve(self._local)
         except ZooError:
-            return None
+            return False
+        return True
 
     def _repeated(self, call: Callable[[float], T]) -> T:
         until = time.monotonic() + self._deadline

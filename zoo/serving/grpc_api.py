@@ -1,16 +1,14 @@
 """TensorFlow Serving's gRPC API: PredictionService and ModelService."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
 import grpc
 
 from zoo.serving import messages, protos, tensors
 from zoo.serving.server import Count, Server, Spec
-from zoo.serving.status import Code, Refusal, invalid, truncated
+from zoo.serving.status import Code, Refusal, defect, invalid, truncated
 
-_LOG = logging.getLogger("zoo")
 _STATUS = {code: grpc.StatusCode[code.name] for code in Code}
 _SIGNATURE_DEF = "signature_def"
 _HEAD_BYTES = 16 * 1024  # of metadata
@@ -88,16 +86,15 @@ class GrpcServer:
             with self._server.counted("grpc", method) as count:
                 try:
                     return await call(_parsed(request, content), context, count)
-                except Refusal as refusal:
-                    code, message = refusal.code, refusal.message
+                except Refusal as refused:
+                    refusal = refused
                 except asyncio.CancelledError:
                     count.code = Code.CANCELLED.name
                     raise
                 except Exception as error:
-                    _LOG.exception("A defect of the server: %s", type(error).__name__)
-                    code, message = Code.INTERNAL, "The server failed to answer."
-                count.code = code.name
-            await context.abort(_STATUS[code], truncated(message))
+                    refusal = defect(error)
+                count.code = refusal.code.name
+            await context.abort(_STATUS[refusal.code], truncated(refusal.message))
 
         return grpc.unary_unary_rpc_method_handler(
             answer, response_serializer=lambda message: message.SerializeToString()

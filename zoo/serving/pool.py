@@ -17,13 +17,13 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.serving.signatures import DEFAULT
-from zoo.serving.status import Code, Refusal
+from zoo.serving.status import Code, Refusal, defect
 from zoo.serving.worker import Failed, Loaded, Source, main
 
 _LOG = logging.getLogger("zoo")
 
 Arrays = dict[str, np.ndarray]
-_ATTEMPTS = 2  # to answer rows whose process died; a third would only kill one more
+_ATTEMPTS = 3  # to answer rows whose process dies; what kills three is likely in the rows
 _LONGEST_PAUSE = 10.0  # seconds between attempts to replace a process
 
 
@@ -103,10 +103,6 @@ class Slice:
         }
 
 
-class Closed(Exception):
-    """The pool takes no work any more."""
-
-
 class Pool:
     """The processes of one version.
 
@@ -175,12 +171,11 @@ class Pool:
         """Puts a job in the queue.
 
         Raises:
-            Refusal: If the queue is full.
-            Closed: If the pool was closed.
+            Refusal: If the queue is full, or the pool closed.
         """
         with self._changed:
             if self._closing:
-                raise Closed
+                raise _stopped()
             if self._waiting + job.rows > self._most_waiting:
                 raise Refusal(
                     Code.RESOURCE_EXHAUSTED,
@@ -217,24 +212,28 @@ class Pool:
         """Runs one worker until the pool is closed and nothing waits."""
         while slices := self._take():
             if not worker.alive and not self._revive(worker):
-                self._again(slices, Refusal(Code.UNAVAILABLE, "The model is being stopped."))
+                self._again(slices, _stopped())
                 continue
             try:
-                found = worker.run(slices[0].job.signature, _joined(slices))
+                self._run(worker, slices)
             except _Died:
                 self._on_death()
                 _LOG.warning("A process of %s died; another takes its place.", self._source.folder)
                 self._again(slices, None)
                 self._revive(worker)
-                continue
-            rows = sum(part.stop - part.start for part in slices)
-            self._on_batch(rows)
-            if isinstance(found, dict) and all(len(array) == rows for array in found.values()):
-                self._hand_out(slices, found)
-            elif len(slices) > 1:  # one of them may be wrong; the others are to be answered
-                self._again(slices, None)
-            else:
-                slices[0].job.end(self._error(found))
+            except Exception as error:  # this thread has others to answer
+                self._again(slices, defect(error))
+
+    def _run(self, worker: "_Worker", slices: list[Slice]) -> None:
+        found = worker.run(slices[0].job.signature, _joined(slices))
+        rows = sum(part.stop - part.start for part in slices)
+        self._on_batch(rows)
+        if isinstance(found, dict) and all(x.shape[:1] == (rows,) for x in found.values()):
+            self._hand_out(slices, found)
+        elif len(slices) > 1:  # one of them may be wrong; the others are to be answered
+            self._again(slices, None)
+        else:
+            slices[0].job.end(self._error(found))
 
     def _error(self, found) -> Exception:
         if isinstance(found, Refusal):
@@ -323,7 +322,7 @@ class Pool:
             for job in [part.job for part in reversed(slices) if part.is_due]:
                 self._forget(job)
                 job.attempts += 1
-                if refusal is not None or job.attempts > _ATTEMPTS:
+                if refusal is not None or job.attempts >= _ATTEMPTS:
                     job.end(refusal or Refusal(Code.INTERNAL, "The model failed to answer."))
                     continue
                 job.alone, job.taken, job.answered = True, 0, 0
@@ -345,6 +344,10 @@ class Pool:
                 if self._changed.wait_for(lambda: self._closing, pause):
                     return False
         return False
+
+
+def _stopped() -> Refusal:
+    return Refusal(Code.UNAVAILABLE, "The model is being stopped.")
 
 
 def _pauses() -> Iterator[float]:

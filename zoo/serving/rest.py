@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict
 
 from zoo.serving import messages, rest_json
 from zoo.serving.server import Server, Spec
-from zoo.serving.status import Code, Refusal, invalid, truncated
+from zoo.serving.status import Code, Refusal, defect, invalid, truncated
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(rf"{_MODEL}:(classify|regress|predict)", re.IGNORECASE)
@@ -107,9 +107,10 @@ class Rest:
             except asyncio.CancelledError:
                 count.code = Code.CANCELLED.name
                 raise
-            except BaseException:
-                count.code = Code.INTERNAL.name
-                raise
+            except Exception as error:
+                refusal = defect(error)
+                count.code = refusal.code.name
+                return _Answer(rest_json.error(refusal.message), refusal.code.http)
 
     def _status(self, spec: Spec) -> _Answer:
         return _message(messages.status(self._server.statuses(spec)))

@@ -1,6 +1,11 @@
 """How a server says that it cannot answer: the codes that gRPC and REST share."""
 
 import enum
+import logging
+import traceback
+from pathlib import Path
+
+_LOG = logging.getLogger("zoo")
 
 
 class Code(enum.Enum):
@@ -39,6 +44,23 @@ class Refusal(Exception):
 def invalid(message: str) -> Refusal:
     """Returns the refusal of a request that is wrong whatever the state of the server."""
     return Refusal(Code.INVALID_ARGUMENT, message)
+
+
+def defect(error: Exception) -> Refusal:
+    """Logs an error that is the server's own, and returns what the client hears of it."""
+    _LOG.error("A defect of the server: %s.", kind_and_place(error))
+    return Refusal(Code.INTERNAL, "The server failed to answer.")
+
+
+def kind_and_place(error: Exception) -> str:
+    """Returns what an error is and where it happened, but not its message, which may quote input.
+
+    The place is the last one in this package.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "zoo" in Path(frame.filename).parts] or frames[-1:]
+    place = "".join(f" in {Path(x.filename).name}:{x.lineno}" for x in ours[-1:])
+    return type(error).__name__ + place
 
 
 _LONGEST = 1024  # characters; longer details overrun what gRPC clients take as trailing headers

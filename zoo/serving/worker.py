@@ -7,7 +7,6 @@ taking the server or another version with it, and what it held is given back who
 import contextlib
 import os
 import signal
-import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from zoo.errors import ZooError
 from zoo.registry import Artefact
 from zoo.serving.signatures import Signature
-from zoo.serving.status import Refusal
+from zoo.serving.status import Refusal, kind_and_place
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,7 @@ def _answer(model, signature: str, inputs: dict):
 
 
 def _reason(error: Exception) -> str:
-    """Returns an error in one line; of a defect, where it happened but not what it quotes."""
+    """Returns an error in one line; of one that is no ZooError nothing that quotes the input."""
     if isinstance(error, ZooError):
         return " ".join(str(error).split())
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
+    return kind_and_place(error)
