@@ -87,7 +87,7 @@ def test_an_error_names_host_model_and_version(url, choice, words):
 
 def test_another_model_than_the_manifests_is_told(url):
     with Client(url, model=MACHINE, local=NAME) as client:
-        with pytest.raises(zoo.ZooError, match=f"Expected .* of {MACHINE} on {url}"):
+        with pytest.raises(zoo.ZooError, match=f"Expected of {MACHINE} on {url}"):
             client([DATE])
 
 

@@ -178,9 +178,7 @@ def test_a_stop_answers_what_was_accepted(start_serving):
     ("arguments", "words"),
     [
         (["no_such_model"], ["no_such_model"]),
-        ([NAME, NAME], ["Two", NAME]),
         ([NAME, "--label", "stable=1"], ["NAME:LABEL=VERSION", "stable=1"]),
-        ([NAME, "--label", "other:stable=1"], ["other"]),
         ([NAME, "--beam-size", "3"], ["beam sizes 1 and 4"]),
         ([NAME, "--host", "203.0.113.1"], ["Cannot listen on 203.0.113.1:8501"]),
     ],

@@ -3,7 +3,10 @@
 Importing this starts neither; `Client` is imported when it is asked for.
 """
 
+import os
 from typing import TYPE_CHECKING
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it prints of errors, it raises too
 
 if TYPE_CHECKING:
     from zoo.serving.client import Client

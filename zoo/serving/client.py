@@ -235,9 +235,10 @@ def _opened(address: Address, tls: Tls | None, metadata: Mapping[str, str]) -> R
     host = urlsplit(address.url)
     try:
         port = host.port
-    except ValueError:
-        port = None
-    if not host.hostname or scheme not in ("grpc", "grpcs", "http", "https"):
+    except ValueError:  # no number, or one that is no port
+        port = -1
+    known = scheme in ("grpc", "grpcs", "http", "https")
+    if not known or not host.hostname or port == -1 or (port is None and "grpc" in scheme):
         raise ZooError(
             "Expected the URL of a server: grpc://host:8500, http://host:8501, or grpcs:// or "
             f"https:// for TLS. Received: {address.url}"
@@ -250,8 +251,6 @@ def _opened(address: Address, tls: Tls | None, metadata: Mapping[str, str]) -> R
         if scheme.startswith("grpc"):
             from zoo.serving.remote_grpc import GrpcRemote
 
-            if port is None:
-                raise ZooError(f"Expected a port: {address.url}:8500.")
             return GrpcRemote(address, rest.rstrip("/"), tls, metadata)
         from zoo.serving.remote_http import HttpRemote
 

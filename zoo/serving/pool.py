@@ -202,6 +202,11 @@ class Pool:
         for worker in self._workers:
             worker.stop()
 
+    def abort(self) -> None:
+        """Ends the processes while `start` waits for them, which then raises."""
+        for worker in self._workers:
+            worker.kill()
+
     def _forget(self, job: Job) -> None:
         """Takes a job out of the queue; the lock is held."""
         if job in self._jobs:
@@ -453,6 +458,11 @@ class _Worker:
         except (EOFError, OSError) as error:
             self.stop()
             raise _Died from error
+
+    def kill(self) -> None:
+        """Ends the process, whatever it does; whoever waits for it sees it go."""
+        if self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         """Ends the process, which is idle or dead."""

@@ -162,11 +162,11 @@ class Server:
             ZooError: If one has no version that can be loaded.
         """
         for model in self.models.values():
-            await model.refresh()
+            errors = await model.refresh()
             if not any(x.state == "AVAILABLE" for x in model.versions.values()):
-                errors = [x.error for x in model.versions.values() if x.error]
                 await self.close()
-                raise ZooError(f"{model.name} cannot be served: {'; '.join(errors)}")
+                raise ZooError("; ".join(errors))
+            _tell(errors)
 
     async def watch(self) -> None:
         """Looks for new versions until it is cancelled."""
@@ -175,7 +175,7 @@ class Server:
             await asyncio.sleep(self._poll_seconds)
             for model in self.models.values():
                 try:
-                    await model.refresh()
+                    _tell(await model.refresh())
                     told.pop(model.name, None)
                 except (ZooError, OSError) as error:  # of the registry; what is loaded goes on
                     if told.get(model.name) != str(error):
@@ -278,6 +278,11 @@ class Server:
             if count.code != "OK":
                 # Neither the message nor the path, which may hold what a client sent.
                 _LOG.warning("%s %s %s: %s", protocol, method, model or "-", count.code)
+
+
+def _tell(errors: Sequence[str]) -> None:
+    for error in errors:
+        _LOG.error("%s", error)
 
 
 @dataclass

@@ -166,26 +166,33 @@ class Model:
         self._found, self._pool, self._source, self._keep = found, pool, source, keep
         self._retiring: set[asyncio.Task] = set()
 
-    async def refresh(self) -> None:
-        """Loads new versions and lets go of those that are not to be served any more."""
+    async def refresh(self) -> list[str]:
+        """Loads new versions and lets go of those that are not to be served any more.
+
+        Returns:
+            Why some of the new ones cannot be served, one line each.
+        """
         folders = await asyncio.to_thread(self._found.folders)
         newest = sorted(folders)[-self._keep :]
-        wanted = [
-            number for number in folders if number in newest or number in self.labels.values()
-        ]
-        for number in sorted(wanted):
-            await self._load(number, folders[number])
+        wanted = sorted({*newest, *self.labels.values()} & folders.keys())
+        errors = []
+        for number in wanted:
+            version = await self._load(number, folders[number])
+            if version is not None and version.error:
+                errors.append(f"{self.name} version {number} cannot be served: {version.error}")
         # Never the last one that answers, whatever has become of the newer ones.
         if any(self.versions[number].state == "AVAILABLE" for number in newest):
             for version in list(self.versions.values()):
                 if version.number not in wanted and version.state == "AVAILABLE":
                     self._retire(version)
+        return errors
 
-    async def _load(self, number: int, folder: Path) -> None:
+    async def _load(self, number: int, folder: Path) -> Version | None:
+        """Returns the version in `folder` after loading it, or None where there is nothing new."""
         files = await asyncio.to_thread(_listing, folder)
         known = self.versions.get(number)
         if known is not None and (known.state != "END" or known.files == files):
-            return
+            return None
         version = Version(number, self._source(folder), state="LOADING", files=files)
         self.versions[number] = version
         version.pool = self._pool(version.source)
@@ -193,10 +200,10 @@ class Model:
             await asyncio.to_thread(version.pool.start)
         except (ZooError, OSError) as error:
             version.state, version.error = "END", str(error)
-            _LOG.error("%s version %d cannot be served: %s", self.name, number, error)
-            return
-        version.state = "AVAILABLE"
-        _LOG.info("%s version %d is served.", self.name, number)
+        else:
+            version.state = "AVAILABLE"
+            _LOG.info("%s version %d is served.", self.name, number)
+        return version
 
     def _retire(self, version: Version) -> None:
         version.state = "UNLOADING"
@@ -217,6 +224,8 @@ class Model:
         for version in list(self.versions.values()):
             if version.state == "AVAILABLE":
                 self._retire(version)
+            elif version.state == "LOADING":
+                version.pool.abort()
         await asyncio.gather(*self._retiring)
 
     def get(self, number: int | None = None, label: str | None = None) -> Version:
