@@ -5,6 +5,7 @@ that dies is replaced and its work given to another. Rows that wait at the same 
 where the model gains by it, and rows of one request to several processes.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import threading
@@ -461,7 +462,7 @@ class _Worker:
 
     def kill(self) -> None:
         """Ends the process, whatever it does; whoever waits for it sees it go."""
-        if self._process is not None:
+        with contextlib.suppress(AttributeError, ValueError):  # it ended in the meantime
             self._process.kill()
 
     def stop(self) -> None:

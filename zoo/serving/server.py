@@ -161,12 +161,15 @@ class Server:
         Raises:
             ZooError: If one has no version that can be loaded.
         """
-        for model in self.models.values():
-            errors = await model.refresh()
-            if not any(x.state == "AVAILABLE" for x in model.versions.values()):
-                await self.close()
-                raise ZooError("; ".join(errors))
-            _tell(errors)
+        try:
+            for model in self.models.values():
+                errors = await model.refresh()
+                if not any(x.state == "AVAILABLE" for x in model.versions.values()):
+                    raise ZooError("; ".join(errors) or f"{model.name} has no version any more.")
+                _tell(errors)
+        except BaseException:
+            await self.close()
+            raise
 
     async def watch(self) -> None:
         """Looks for new versions until it is cancelled."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo import registry
+from zoo import paths, registry
 from zoo.config import NAME
 from zoo.errors import ZooError
 from zoo.layout import MANIFEST
@@ -89,17 +89,14 @@ def find(name: str) -> Found:
     Raises:
         ZooError: If there is none.
     """
-    folder = Path(name)
-    if not NAME.fullmatch(name.partition("@")[0]) and folder.is_dir():
-        if not (folder / MANIFEST).is_file():
-            return _of_base(folder)
-        artefact = Artefact.open(folder)
-        return Found(artefact.name, lambda: {artefact.version: artefact.folder})
+    folder, found = paths.expanded(name), registry.Registry()
+    if NAME.fullmatch(name) and found.has(name):
+        found.find(name)  # so that files that cannot be fetched are told at once
+        return Found(name, lambda: _published(found, name))
+    if folder.is_dir() and not (folder / MANIFEST).is_file():
+        return _of_base(folder)
     artefact = registry.resolve(name)
-    if "@" in name or artefact.folder.parent.name != artefact.name:
-        return Found(artefact.name, lambda: {artefact.version: artefact.folder})
-    found = registry.Registry()
-    return Found(artefact.name, lambda: _published(found, artefact.name))
+    return Found(artefact.name, lambda: {artefact.version: artefact.folder})
 
 
 def _published(found: registry.Registry, name: str) -> dict[int, Path]:
