@@ -96,6 +96,7 @@ def pull(name: str, to: Path | None):
 @_runtime
 @_beam_size
 @click.option("--n-best", type=int, help="Print so many of the beam's outputs, best first.")
+@click.option("--server", metavar="URL", help="Ask a server: grpc://host:8500, http://host:8501.")
 @_as_json
 @console.native_notices_muted()
 def run(
@@ -106,6 +107,7 @@ def run(
     runtime: str,
     beam_size: int,
     n_best: int | None,
+    server: str | None,
     as_json: bool,
 ):
     """Run the model NAME on each TEXT, or on the lines of FILE or of standard input.
@@ -118,9 +120,14 @@ def run(
     """
     if text and file:
         raise click.UsageError("Give either TEXT or --file, not both.")
+    if server is None:
+        model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
+    else:
+        if beam_size != 1 or runtime != "litert":
+            raise click.UsageError("--runtime and --beam-size are the server's to choose.")
+        model, beam_size = _served(name, server)
     if n_best is not None and not 1 <= n_best <= beam_size:
         raise ZooError(f"--n-best must be 1 to --beam-size, here {beam_size}. Received: {n_best}.")
-    model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
     if n_best is not None and not isinstance(model, TextModel):
         raise ZooError(f"--n-best is for models that write text. {name} is none.")
     read = _reader(model, story)
@@ -137,6 +144,17 @@ def run(
             for answer in answers:
                 _print_answer(answer, as_json)
             first += len(chunk)
+
+
+def _served(name: str, url: str) -> tuple[Model, int]:
+    """Returns a model of a server, and the beam size that it searches with."""
+    try:
+        from zoo.serving import Client
+    except ImportError as error:
+        raise missing_extra(error.name, extra="serve", purpose="A server") from error
+    client = Client(url, model=registry.resolve(name).name, local=name)
+    search = client.signatures().get("generate")
+    return client.model, search.outputs["tokens"].shape[1] if search else 1
 
 
 def _print_answer(answer: Result | Answer | Written | list[Result], as_json: bool) -> None:
@@ -394,6 +412,138 @@ def batch(name: str, inputs: tuple[str, ...], beam_options: tuple[str, ...], for
         raise missing_extra(error.name, extra="batch", purpose="zoo batch") from error
     counts = run_batch(name, inputs, format=format_, beam_options=beam_options, **options)
     click.echo(", ".join(f"{count} {what}" for what, count in counts.items()))
+
+
+@cli.command()
+@click.argument("name", nargs=-1, required=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 is every address.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="REST."
+)
+@click.option("--grpc-port", type=click.IntRange(0, 65535), default=8500, show_default=True)
+@click.option(
+    "--runtime",
+    type=click.Choice(["litert", "saved_model"]),
+    default="litert",
+    show_default=True,
+    help="What runs the models.",
+)
+@_beam_size
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Processes a model; by default the cores are shared among the models of litert.",
+)
+@click.option(
+    "--batch-delay",
+    type=click.FloatRange(0, 1000),
+    default=0.0,
+    show_default=True,
+    help="Milliseconds that a row waits for others to go with; rows that wait anyway always do.",
+)
+@click.option(
+    "--max-batch",
+    type=click.IntRange(1, 1024),
+    default=64,
+    show_default=True,
+    help="Rows of one call of a model.",
+)
+@click.option(
+    "--max-body",
+    type=click.FloatRange(0, min_open=True),
+    default=64.0,
+    show_default=True,
+    help="MiB of a request.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="Of a request.",
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(1),
+    default=4096,
+    show_default=True,
+    help="Rows in a model's queue; past it requests are refused.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds for a request that states no deadline.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many of a model's newest versions to serve.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME:LABEL=VERSION",
+    help="Gives a version a label, and serves it.",
+)
+@click.option(
+    "--poll",
+    type=click.FloatRange(0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Seconds between looks for new versions.",
+)
+def serve(
+    name: tuple[str, ...],
+    host: str,
+    port: int,
+    grpc_port: int,
+    runtime: str,
+    beam_size: int,
+    workers: int | None,
+    batch_delay: float,
+    max_batch: int,
+    max_body: float,
+    max_rows: int,
+    max_waiting: int,
+    timeout: float,
+    keep: int,
+    labels: tuple[str, ...],
+    poll: float,
+):  # fmt: skip
+    """Serve models as TensorFlow Serving does, by REST and gRPC, until stopped.
+
+    NAME is as in `zoo run`, or a folder of `zoo export` with a folder for each version; new
+    versions are taken up while it runs.
+    """
+    try:
+        from zoo.serving import serve as serving
+    except ImportError as error:
+        raise missing_extra(error.name, extra="serve", purpose="Serving") from error
+    settings = serving.Settings(
+        host=host,
+        port=port,
+        grpc_port=grpc_port,
+        runtime=runtime,
+        beam_size=beam_size,
+        workers=workers,
+        keep=keep,
+        labels=serving.parse_labels(labels),
+        batching=serving.Batching(most_rows=max_batch, delay=batch_delay / 1000),
+        limits=serving.Limits(
+            body_bytes=int(max_body * 2**20),
+            bodies_bytes=int(max_body * 2**20) * 4,
+            rows=max_rows,
+            waiting_rows=max_waiting,
+            seconds=timeout,
+        ),
+        poll_seconds=poll,
+    )
+    serving.serve(name, settings, click.echo)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from zoo.data.stories import sample_examples
 from zoo.errors import ZooError, missing_extra
 from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
+from zoo.runtime.on_strings import ON_STRINGS
 from zoo.runtime.sequence_model import SequenceModel
 from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel
@@ -63,7 +64,7 @@ def _litert(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
             f"{artefact.folder} holds no {layout.TFLITE}. Make one with: "
             f"zoo export {artefact.folder} --format litert"
         )
-    model = _model(preset, artefact, LiteRTEngine(artefact.read(layout.TFLITE)))
+    model = model_on(LiteRTEngine(artefact.read(layout.TFLITE)), preset, artefact)
     if beam_size > 1:
         held = artefact.manifest["litert"]["beam_size"]
         if beam_size != held:
@@ -90,8 +91,8 @@ def _saved_model(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
         artefact.path(file)  # checks it
     engine = saved_model_engine.SavedModelEngine(artefact.folder)
     if facts["ids_only"]:
-        return _model(preset, artefact, engine)
-    return _model(preset, artefact, engine, kinds=saved_model_engine.ON_STRINGS)
+        return model_on(engine, preset, artefact)
+    return model_on(engine, preset, artefact, kinds=ON_STRINGS)
 
 
 def sample_inputs(preset: Preset) -> list:
@@ -127,16 +128,24 @@ def _keras(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
         from zoo.runtime.keras_engine import KerasEngine
     task = restore_task(artefact)
     signatures = task.signatures(**({"beam_size": beam_size} if beam_size > 1 else {}))
-    return _model(preset, artefact, KerasEngine(task.model, signatures))
+    return model_on(KerasEngine(task.model, signatures), preset, artefact)
 
 
-def _model(
+def model_on(
+    engine: Engine,
     preset: Preset,
     artefact: Artefact,
-    engine: Engine,
+    *,
     kinds: Mapping[str, type[Model]] = _ON_ARRAYS,
 ) -> Model:
-    """Returns the model of `preset` on `engine`: what people call with their inputs."""
+    """Returns the model of `preset` on `engine`: what people call with their inputs.
+
+    Args:
+        engine: What runs its signatures.
+        preset: What it was trained as.
+        artefact: Where its tokenizer is.
+        kinds: The models over engines that take arrays, or `ON_STRINGS`, by modality.
+    """
     if preset.modality == "sequence":
         return SequenceModel(engine, preset)
     tokenizer = Tokenizer(artefact.read(layout.TOKENIZER))

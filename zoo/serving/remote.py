@@ -1,0 +1,99 @@
+"""What a client and its two protocols say to each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.serving.signatures import Signature
+from zoo.serving.status import Code
+
+
+@dataclass(frozen=True)
+class Address:
+    """Which model on which host is meant."""
+
+    url: str
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+    def __str__(self) -> str:
+        if self.version is not None:
+            return f"{self.model} version {self.version} on {self.url}"
+        if self.label is not None:
+            return f"{self.model} version {self.label!r} on {self.url}"
+        return f"{self.model} on {self.url}"
+
+
+class ServerError(ZooError):
+    """A server that does not answer, or that refuses; the message names it and the model.
+
+    Args:
+        address: Who was asked.
+        code: Why, as gRPC names it.
+        message: What the server said.
+    """
+
+    def __init__(self, address: Address, code: Code, message: str):
+        super().__init__(f"{address}: {code.name}: {' '.join(message.split())}")
+        self.address = address
+        self.code = code
+        self.server_message = message
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """True if the same call may be answered a little later.
+
+        Every call of the API only reads: what was answered in half can be asked again too.
+        """
+        return self.code in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files in PEM for TLS.
+
+    Args:
+        roots: Certificates to trust instead of the system's.
+        certificate: The client's own, for servers that ask for one.
+        key: Of `certificate`.
+    """
+
+    roots: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """The state of a version on a server: AVAILABLE, LOADING, END, ..."""
+
+    version: int
+    state: str
+    error: str = ""
+
+
+class Remote(Protocol):
+    """A protocol's calls. Each raises ServerError, and stops waiting after `seconds`."""
+
+    def predict(
+        self,
+        signature: str,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Mapping[str, Signature],
+        seconds: float,
+    ) -> dict[str, np.ndarray]:
+        """Returns the outputs of a signature; `outputs` are all of the server's signatures."""
+
+    def signatures(self, seconds: float) -> dict[str, Signature]:
+        """Returns the signatures of the model."""
+
+    def status(self, seconds: float) -> Sequence[VersionStatus]:
+        """Returns the state of the model's versions."""
+
+    def close(self) -> None:
+        """Lets go of the connection."""
