@@ -104,6 +104,7 @@ class SavedStoryModel(StoryModel):
                         sentences=sentences,
                         question=story.question,
                         alignment=outputs["alignment"][row, :, : len(sentences)],
+                        reads=outputs["reads"][row] if "reads" in outputs else None,
                     )
                 )
         return answers
