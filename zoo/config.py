@@ -54,7 +54,9 @@ class StoryDataConfig:
     """Which stories a preset is trained on."""
 
     name: str
-    size: typing.Literal["sample", "1k", "10k"]  # training questions a task, or the project's sample
+    size: typing.Literal[
+        "sample", "1k", "10k"
+    ]  # training questions a task, or the project's sample
     task: int | None = None  # one of the 20; None is all of them, jointly
     tokenizer: typing.Literal["word"] = "word"
 

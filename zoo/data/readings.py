@@ -57,7 +57,7 @@ class Readings:
 
 
 def readings(examples: EncodedStories, rows: np.ndarray | None = None) -> Readings:
-    """Returns the stories of `examples`: a question whose story goes on from the last's is its next.
+    """Returns the stories of `examples`, each with the questions that follow each other on it.
 
     A story that has lost its oldest sentences between two questions is read anew.
 

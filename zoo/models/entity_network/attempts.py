@@ -135,7 +135,7 @@ class Attempts:
             optimizer=keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm),
             loss=TokenCrossEntropy(pad_id=PAD_ID),
             metrics=[QuestionError()],
-            # On a CPU TensorFlow (2.21) takes minutes to compile the loop's gradient, for each shape.
+            # TensorFlow (2.21) takes minutes to compile the loop's gradient, for each shape.
             jit_compile=keras.backend.backend() == "jax",
         )
         self._network.optimizer.build(self._network.trainable_variables)

@@ -133,5 +133,19 @@ PRESETS = (
             vocab_size=180, max_sentence_length=11, max_question_length=11, networks=20
         ),
         data=StoryDataConfig(name="babi_qa", size="10k"),
+        card=Card(
+            use="To answer questions about short stories in the words of the bAbI tasks, and to"
+            " show which sentences change which slots of its memory.",
+            limits="stories of one bAbI task at a time: about 170 words, at most 70 sentences,"
+            " answers of one word. Of task 3 a fifth of the training stories was at hand, and"
+            " scores leave it out.",
+            hard_input='{"story": ["Mary picked up the milk.", "Sandra went to the bathroom.",'
+            ' "John went to the office.", "Mary went to the garden.",'
+            ' "Then she went to the kitchen.", "John went to the hallway."],'
+            ' "question": "Where is the milk?"}',
+            hard_input_expected="kitchen",
+            hard_input_reason="no task has both things that are carried and the word she, so that"
+            " no network knows the two",
+        ),
     ),
 )
