@@ -237,7 +237,7 @@ class EntityNetwork(keras.Model):
             words = _taken(parts["words"], sentences)  # (B, M, L, D)
         words = words * known
         if mask is not None:
-            words = words * mask[:, None, : sentences.shape[-1]]
+            words = words * mask[:, None, : ops.shape(sentences)[-1]]
         return ops.sum(words, axis=-2)
 
 
