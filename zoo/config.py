@@ -50,6 +50,21 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoryDataConfig:
+    """Which stories a preset is trained on."""
+
+    name: str
+    size: typing.Literal[
+        "sample", "1k", "10k"
+    ]  # training questions a task, or the project's sample
+    task: int | None = None  # one of the 20; None is all of them, jointly
+    tokenizer: typing.Literal["word"] = "word"
+
+    def __post_init__(self):
+        require(self, task=self.task is None or 1 <= self.task <= 20)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How a preset is trained: Adam with a clipped gradient."""
 

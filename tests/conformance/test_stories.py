@@ -155,6 +155,9 @@ def _assert_same(actual, artefact):
         np.testing.assert_allclose(mine["probability"], theirs["probability"], atol=1e-4)
         assert np.shape(mine["alignment"]) == np.shape(theirs["alignment"])
         np.testing.assert_allclose(mine["alignment"], theirs["alignment"], atol=1e-4)
+        assert (mine["reads"] is None) == (theirs["reads"] is None)
+        if theirs["reads"] is not None:
+            np.testing.assert_allclose(mine["reads"], theirs["reads"], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", COSTLY_STORIES_TINY)

@@ -13,6 +13,7 @@ from zoo import attention
 from zoo.config import ConfigError, from_dict, override
 from zoo.data.stories import encode_examples, sample_examples
 from zoo.errors import ZooError
+from zoo.evaluation.answers import scores
 from zoo.models.memory_network import restarts
 from zoo.models.memory_network.config import (
     PRESET_TYPE,
@@ -495,7 +496,7 @@ def test_the_learning_rate_is_halved_after_the_linear_epochs():
 def test_scores_are_means_over_tasks(encoded):
     task = np.array([1, 1, 1, 1, 2])
     examples = dataclasses.replace(encoded, answer=np.array([9, 9, 9, 9, 9]), task=task)
-    assert restarts.scores(np.array([9, 9, 9, 8, 9]), examples) == {
+    assert scores(np.array([9, 9, 9, 8, 9]), examples) == {
         "exact_match": 0.875,
         "mean_error": 0.125,
         "failed_tasks": 1,

@@ -115,3 +115,26 @@ def test_a_line_of_json_is_a_story():
 def test_another_line_is_refused(line):
     with pytest.raises(ZooError, match="Expected"):
         StoryModel.read(line)
+
+
+class _SlotEngine(_Engine):
+    def _answer(self, story, question):
+        reads = np.tile(np.array([0.25, 0.75], "float32"), (len(story), 1))
+        return {**super()._answer(story, question), "reads": reads}
+
+
+def test_slots_are_drawn_with_what_was_read_of_them_last(tokenizer):
+    [answer] = StoryModel(_SlotEngine(), tokenizer, CONFIG)([Story(tuple(TEXTS[:2]), TEXTS[2])])
+    assert answer.as_dict()["reads"] == [0.25, 0.75]
+    heat_map = answer.heat_map()
+    assert heat_map.rows == ("slot 1", "slot 2")
+    assert heat_map.columns == (*TEXTS[:2], TEXTS[2])
+    [weights] = heat_map.panels.values()
+    np.testing.assert_array_equal(weights, [[1, 0, 0.25], [1, 0, 0.75]])
+
+
+def test_hops_are_drawn_over_the_sentences(model):
+    [answer] = model([Story(tuple(TEXTS[:2]), TEXTS[2])])
+    heat_map = answer.heat_map()
+    assert answer.as_dict()["reads"] is None
+    assert heat_map.rows == ("hop 1", "hop 2") and heat_map.columns == tuple(TEXTS[:2])

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -29,6 +29,9 @@ _LOG = logging.getLogger("zoo")
 TASKS = tuple(range(1, 21))
 SPLITS = ("train", "validation", "test")
 Size = Literal["sample", "1k", "10k"]
+# Tasks of which the archive has a part of the training questions only. A mean over tasks, which is
+# to stand beside others', is over the rest.
+PARTIAL_TASKS = {"10k": (3,)}
 
 _MEMBER = re.compile(
     r"(?P<folder>en|en-10k)/qa(?P<task>[1-9][0-9]?)_[a-z-]+_(?P<part>train|test)(_partial)?\.txt"
@@ -58,6 +61,11 @@ class Stories:
 
     files: dict[tuple[str, int], str]
     size: Size
+
+    @property
+    def partial_tasks(self) -> tuple[int, ...]:
+        """The tasks that a mean over tasks leaves out."""
+        return PARTIAL_TASKS.get(self.size, ())
 
     def examples(self, split: str) -> list[Example]:
         """Returns the questions of `split`, task by task, in the order of their files.
@@ -145,6 +153,11 @@ def open_stories(
                 raise ZooError(f"Expected the {part} file of task {task} in {path}.")
             files[part, task] = texts[part, task]
     return Stories(files, size)
+
+
+def scored_tasks(tasks: Collection[int], partial: Collection[int]) -> list[int]:
+    """Returns those of `tasks` that a mean is over: all but the partial ones, if there are any."""
+    return [task for task in tasks if task not in partial] or list(tasks)
 
 
 def sample_examples(name: str) -> list[Example]:

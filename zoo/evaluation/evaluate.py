@@ -13,7 +13,7 @@ from zoo.data.algorithmic import (
     wrong_bits_a_sequence,
 )
 from zoo.data.dataset import Dataset
-from zoo.data.stories import Stories
+from zoo.data.stories import Stories, scored_tasks
 from zoo.runtime.load import Model
 from zoo.runtime.sequence_model import SequenceModel
 from zoo.runtime.story_model import Story, StoryModel
@@ -26,7 +26,8 @@ def evaluate(
 
     The metric is the one that the data set's manifest names; its range is that of the metric.
     Further metrics of the manifest stand in `also`, by name; BLEU comes with its `signature`, and
-    answers about stories with `error_by_task`, 0 to 1, and sequences with `wrong_bits_by_size`.
+    answers about stories with `error_by_task`, 0 to 1, and sequences with `wrong_bits_by_size`. The
+    value of answers is the mean over the tasks that the data set has in whole.
     """
     if isinstance(dataset, TestSequences):
         return _evaluate_sequences(model, dataset, split)
@@ -86,9 +87,10 @@ def _evaluate_answers(model: StoryModel, stories: Stories, split: str) -> dict:
     for example, answer in zip(examples, answers, strict=True):
         # The model writes lower case, as its tokenizer reads; some answers are names.
         by_task.setdefault(example.task, []).append(answer.text == example.answer.lower())
+    scored = scored_tasks(by_task, stories.partial_tasks)
     return {
         "metric": "exact_match",
-        "value": statistics.mean(statistics.mean(right) for right in by_task.values()),
+        "value": statistics.mean(statistics.mean(by_task[task]) for task in scored),
         "rows": len(examples),
         "split": split,
         "seconds": round(seconds, 2),

@@ -3,7 +3,9 @@
 `serving_default` takes strings: `story` `(B, M)`, sentences in the order in which they are told,
 `""` after the last one of a shorter story; and `question` `(B,)`. It gives `answer` `(B,)`, a
 string; `probability` `(B,)` of that answer and `probabilities` `(B, V)` of every word;
-`sentences` `(B, M)`, those that the model remembered; and `alignment` `(B, hops, M)` over them.
+`sentences` `(B, M)`, those that the model remembered; and `alignment` `(B, rows, M)` over them, a
+row for each hop or slot. A model of slots gives `reads` `(B, slots)` too: how much of the answer
+was read from each.
 """
 
 import tensorflow as tf
@@ -30,12 +32,14 @@ def on_strings(predict, tokenizer, config):
             question=tokenizer.encode(question, max_length=config.max_question_length),
         )
         answer = outputs["answer"]
+        of_slots = {"reads": outputs["reads"]} if "reads" in outputs else {}
         return {
             "answer": tokenizer.decode(answer[:, None], tf.ones_like(answer)),
             "probability": tf.gather(outputs["probabilities"], answer, batch_dims=1),
             "probabilities": outputs["probabilities"],
             "sentences": sentences,
             "alignment": outputs["alignment"][..., :count],
+            **of_slots,
         }
 
     return on_text, {

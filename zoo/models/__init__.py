@@ -8,7 +8,14 @@ from types import ModuleType
 from zoo.config import ConfigError, Preset, from_dict, unknown_name
 
 # Written out so that it can be searched; a test holds it equal to the folders beside this file.
-FAMILIES = ("conv_seq2seq", "memory_network", "neural_turing_machine", "seq2seq", "transformer")
+FAMILIES = (
+    "conv_seq2seq",
+    "entity_network",
+    "memory_network",
+    "neural_turing_machine",
+    "seq2seq",
+    "transformer",
+)
 
 
 @functools.cache

@@ -97,6 +97,7 @@ def answers(outputs: Mapping[str, np.ndarray], stories: Sequence[Story]) -> list
                 sentences=sentences,
                 question=story.question,
                 alignment=outputs["alignment"][row, :, : len(sentences)],
+                reads=outputs["reads"][row] if "reads" in outputs else None,
             )
         )
     return found

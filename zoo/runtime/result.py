@@ -65,19 +65,28 @@ class Answer:
     probability: float  # 0 to 1, of this answer among all words
     sentences: tuple[str, ...]  # what of the story the model remembered
     question: str
-    alignment: np.ndarray  # `(hops, len(sentences))`: weights over the sentences
+    # `(rows, len(sentences))`, 0 to 1: what each hop looked at; of a model that keeps its memory in
+    # slots, how far each of them opened to each sentence.
+    alignment: np.ndarray
+    reads: np.ndarray | None = None  # `(slots,)`: how much of the answer was read from each slot
 
     def heat_map(self) -> HeatMap:
-        """Returns the sentences that each hop attended to, to draw.
+        """Returns the sentences that each hop looked at, or those that each slot took in, to draw.
+
+        What the question read of the slots is one more column.
 
         Raises:
             ZooError: If the story is empty.
         """
         if not self.sentences:
             raise ZooError("The story is empty, so there is no alignment to draw.")
-        hops = tuple(f"hop {hop + 1}" for hop in range(len(self.alignment)))
         title = f"{self.question} {self.text}"
-        return HeatMap({title: self.alignment}, hops, self.sentences, row_title="")
+        weights, kind, columns = self.alignment, "hop", self.sentences
+        if self.reads is not None:
+            weights = np.column_stack([weights, self.reads])
+            kind, columns = "slot", (*columns, self.question)
+        rows = tuple(f"{kind} {index + 1}" for index in range(len(weights)))
+        return HeatMap({title: weights}, rows, columns, row_title="")
 
     def as_dict(self) -> dict:
         """Returns the answer as `json.dumps` takes it."""
@@ -87,6 +96,7 @@ class Answer:
             "sentences": list(self.sentences),
             "question": self.question,
             "alignment": self.alignment.tolist(),
+            "reads": None if self.reads is None else self.reads.tolist(),
         }
 
 

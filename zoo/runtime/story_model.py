@@ -109,6 +109,7 @@ class StoryModel:
             sentences=sentences,
             question=story.question,
             alignment=outputs["alignment"][row, :, : len(sentences)],
+            reads=outputs["reads"][row] if "reads" in outputs else None,
         )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from zoo.config import Card, DecodeConfig, Preset, require
+from zoo.config import Card, DecodeConfig, Preset, StoryDataConfig, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +44,6 @@ class MemoryNetworkConfig:
             width=self.width >= 1,
             hops=self.hops >= 1,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoryDataConfig:
-    """Which stories a preset is trained on."""
-
-    name: str
-    size: Literal["sample", "1k", "10k"]  # training questions a task, or the project's sample
-    task: int | None = None  # one of the 20; None is all of them, jointly
-    tokenizer: Literal["word"] = "word"
-
-    def __post_init__(self):
-        require(self, task=self.task is None or 1 <= self.task <= 20)
 
 
 @dataclass(frozen=True, kw_only=True)

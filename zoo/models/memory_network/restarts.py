@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from zoo.data.stories import EncodedStories, noisy_times
+from zoo.evaluation.answers import answers, scores
 from zoo.models.memory_network.config import MemoryNetworkTrainConfig
 from zoo.models.memory_network.model import INITIAL_STDDEV, MemoryNetwork
 from zoo.models.memory_network.task import Task
@@ -285,36 +286,6 @@ def fit(
         )
     task.model.linear = False
     return copies
-
-
-def answers(engine: KerasEngine, examples: EncodedStories) -> np.ndarray:
-    """Returns the ids of the answers that `engine` gives with `predict`, `(N,)` int32."""
-    found = []
-    for start in range(0, len(examples), engine.batch_size):
-        rows = slice(start, start + engine.batch_size)
-        found.append(
-            engine.run("predict", story=examples.story(rows), question=examples.question[rows])
-        )
-    return np.concatenate([outputs["answer"] for outputs in found])
-
-
-def scores(answers: np.ndarray, examples: EncodedStories) -> dict:
-    """Returns how often answers `(N,)` are right.
-
-    `exact_match` and `mean_error` are means over the tasks, fractions, 0 to 1; `error_by_task` has
-    a number for each, and `failed_tasks` says how many of them are above 0.05, as papers count.
-    """
-    wrong = answers != examples.answer
-    errors = {
-        str(task): float(wrong[examples.task == task].mean()) for task in sorted(set(examples.task))
-    }
-    mean_error = sum(errors.values()) / len(errors)
-    return {
-        "exact_match": round(1 - mean_error, 4),
-        "mean_error": round(mean_error, 4),
-        "failed_tasks": sum(error > 0.05 for error in errors.values()),
-        "error_by_task": {task: round(error, 4) for task, error in errors.items()},
-    }
 
 
 def lowest(losses: Sequence[float | None]) -> int:

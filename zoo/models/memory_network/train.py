@@ -39,42 +39,30 @@ def train(
     """
     # Here, so that the command line answers a wrong option before a framework starts.
     import keras
-    import numpy as np
 
     from zoo import layout, paths
-    from zoo.data import open_data
-    from zoo.data.stories import encode_examples
+    from zoo.evaluation.answers import answers, scores
     from zoo.models.memory_network import restarts
     from zoo.models.memory_network.task import Task
     from zoo.runtime.keras_engine import KerasEngine
-    from zoo.text.tokenizer import train_tokenizer
     from zoo.training.run_folder import RunFolder
+    from zoo.training.stories import training_stories
 
     if not resume:
         paths.require_new_folder(output)
-    stories = open_data(preset, data_dir=data_dir)
-    tokenizer = train_tokenizer(
-        stories.training_texts(), kind=preset.data.tokenizer, vocab_size=preset.model.vocab_size
-    )
-    examples = {split: stories.examples(split) for split in ("train", "validation", "test")}
-    encoded = {
-        split: encode_examples(part, tokenizer, preset.model) for split, part in examples.items()
-    }
+    data = training_stories(preset, data_dir=data_dir)
+    encoded = data.encoded
     run = RunFolder(output, preset, command=command, resume=resume)
     keras.utils.set_random_seed(preset.train.seed)
-    run.write(layout.TOKENIZER, tokenizer.model)
+    run.write(layout.TOKENIZER, data.tokenizer.model)
     task = Task.from_preset(preset)
-
-    def sample(answers) -> str:
-        shown = np.unique(np.linspace(0, len(answers) - 1, num=6, dtype=int))  # of several tasks
-        return "\n".join(
-            f"  {'ok ' if answers[row] == encoded['validation'].answer[row] else 'not'} "
-            f"{example.question} -> {tokenizer.decode([answers[row]])} ({example.answer})"
-            for row, example in ((row, examples["validation"][row]) for row in shown)
-        )
-
     copies = restarts.fit(
-        task, encoded["train"], encoded["validation"], config=preset.train, run=run, sample=sample
+        task,
+        encoded["train"],
+        encoded["validation"],
+        config=preset.train,
+        run=run,
+        sample=data.sample,
     )
     losses = run.report["epochs"][-1]["losses"]
     best = restarts.lowest(losses)
@@ -82,9 +70,11 @@ def train(
     engine = KerasEngine(task.model, task.signatures())
     for index, loss in enumerate(losses):
         copies.take(index)
-        scores = restarts.scores(restarts.answers(engine, encoded["test"]), encoded["test"])
-        run.report["restarts"].append({"loss": loss, "chosen": index == best, "test": scores})
-        print(f"restart {index}: loss {loss}, test error {scores['mean_error']:.4f}", flush=True)
+        tested = scores(
+            answers(engine, encoded["test"]), encoded["test"], partial=data.stories.partial_tasks
+        )
+        run.report["restarts"].append({"loss": loss, "chosen": index == best, "test": tested})
+        print(f"restart {index}: loss {loss}, test error {tested['mean_error']:.4f}", flush=True)
     copies.take(best)
     run.write_report()
     run.finish(task, preset)

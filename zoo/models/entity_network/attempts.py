@@ -1,0 +1,267 @@
+"""Training networks from several starts, one start after another.
+
+Whether a start ends well is a matter of luck, so the paper trains ten times and keeps the best.
+Most tasks are solved by the first start, so that starts one after another, until one reaches the
+goal, cost less than all of them at once.
+"""
+
+import dataclasses
+import math
+import time
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.data.readings import ReadingBatches, Readings, readings
+from zoo.data.stories import EncodedStories
+from zoo.errors import ZooError
+from zoo.models.entity_network.config import EntityNetworkConfig, EntityNetworkTrainConfig
+from zoo.models.entity_network.model import EntityNetwork
+from zoo.text.tokenizer import PAD_ID
+from zoo.training.losses import TokenCrossEntropy
+from zoo.training.run_folder import RunFolder
+
+
+def fit(
+    model: EntityNetwork,
+    train: EncodedStories,
+    validation: EncodedStories,
+    *,
+    config: EntityNetworkTrainConfig,
+    run: RunFolder,
+) -> None:
+    """Trains every network of `model`, from the run's last checkpoint or from its start.
+
+    First every network once, then those that missed the goal again, and so on; of its attempts a
+    network keeps the one with the lowest validation error. An attempt is an epoch of the report,
+    with a checkpoint after it.
+
+    Args:
+        model: Gets the weights.
+        train: To learn.
+        validation: To score, and to choose by.
+        config: How.
+        run: Where the report and the checkpoints go.
+    """
+    parts = [
+        (readings(train, in_train), readings(validation, in_validation))
+        for in_train, in_validation in zip(
+            parts_of(train, model.config.networks),
+            parts_of(validation, model.config.networks),
+            strict=True,
+        )
+    ]
+    attempts = Attempts(model.config, config)
+    run.restore(model)
+    for number in range(config.attempts):
+        for network, (to_learn, to_score) in enumerate(parts):
+            earlier = [done for done in run.report["epochs"] if done["network"] == network]
+            best = min((done["error"] for done in earlier), default=math.inf)
+            if len(earlier) > number or best <= config.goal or run.steps_done == config.steps:
+                continue
+            attempt = attempts.run(
+                to_learn,
+                to_score,
+                seed=(config.seed, network, number),
+                steps=None if config.steps is None else config.steps - run.steps_done,
+            )
+            if attempt.facts["error"] < best:
+                for name, part in model.parts.items():
+                    values = ops.convert_to_numpy(part).copy()
+                    values[network] = attempt.weights[name]
+                    part.assign(values)
+            facts = {"network": network, "attempt": number + 1, **attempt.facts}
+            run.end_epoch(
+                {"epoch": run.epochs_done + 1, **facts}, save_checkpoint=model.save_weights
+            )
+            print({**facts, "errors": facts["errors"][-3:]}, flush=True)
+
+
+def parts_of(examples: EncodedStories, networks: int) -> list[np.ndarray]:
+    """Returns the rows of `examples` that each network is for, in ascending order.
+
+    One network is for all of them, and as many as there are tasks are for one task each. Where
+    there is one task, as in the sample, networks take its questions by turns.
+
+    Raises:
+        ZooError: If there is another number of tasks, or a network is left without a question.
+    """
+    rows, tasks = np.arange(len(examples)), np.unique(examples.task)
+    if networks == 1:
+        parts = [rows]
+    elif networks == len(tasks):
+        parts = [rows[examples.task == task] for task in tasks]
+    elif len(tasks) == 1:
+        parts = [rows[first::networks] for first in range(networks)]
+    else:
+        raise ZooError(
+            f"Expected 1 network, or one for each of the {len(tasks)} tasks. Received: "
+            f"model.networks={networks}."
+        )
+    if not all(map(len, parts)):
+        raise ZooError(f"Expected questions for {networks} networks. There are {len(examples)}.")
+    return parts
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a training from one start came to.
+
+    Attributes:
+        weights: By name, those after the epoch with the lowest validation error.
+        facts: For the report: `steps` and, of that epoch, `loss` on what it was trained on (nats
+            a question) and `error` on validation questions; and `errors` of every epoch.
+    """
+
+    weights: dict[str, np.ndarray]
+    facts: dict
+
+
+class Attempts:
+    """Trains one network again and again; what is compiled serves for all.
+
+    Args:
+        model: The configuration of a model, of which each network is trained by itself.
+        config: How.
+    """
+
+    def __init__(self, model: EntityNetworkConfig, config: EntityNetworkTrainConfig):
+        self._config = config
+        self._network = EntityNetwork(dataclasses.replace(model, networks=1))
+        self._network.build()
+        self._network.compile(
+            optimizer=keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm),
+            loss=TokenCrossEntropy(pad_id=PAD_ID),
+            metrics=[QuestionError()],
+            # TensorFlow (2.21) takes minutes to compile the loop's gradient, for each shape.
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        self._network.optimizer.build(self._network.trainable_variables)
+
+    def run(
+        self,
+        train: Readings,
+        validation: Readings,
+        *,
+        seed: tuple[int, ...],
+        steps: int | None = None,
+    ) -> Attempt:
+        """Returns a training from its start to the goal, or to the last epoch.
+
+        Args:
+            train: To learn.
+            validation: To score after each epoch.
+            seed: Of the start and of the order of the stories; lower than 2**32 each.
+            steps: Stop after so many updates.
+        """
+        config, network = self._config, self._network
+        self._begin(seed)
+        stories = stories_per_batch(train, config.batch_size)
+        batches = ReadingBatches(train, batch_size=stories, seed=seed)
+        watch = _Watch(config, steps)
+        network.fit(
+            batches,
+            epochs=config.epochs,
+            validation_data=ReadingBatches(validation, batch_size=4 * stories, seed=None),
+            shuffle=False,  # `batches` shuffles
+            callbacks=[watch],
+            verbose=0,
+        )
+        return Attempt(watch.weights, watch.facts())
+
+    def _begin(self, seed: tuple[int, ...]) -> None:
+        """Draws new weights, and makes the optimizer forget."""
+        drawn = EntityNetwork(self._network.config)
+        keras.utils.set_random_seed(int(np.random.default_rng(seed).integers(2**32)))
+        drawn.build()
+        for name, weight in self._network.parts.items():
+            weight.assign(drawn.parts[name])
+        for variable in self._network.optimizer.variables:  # the learning rate is set each epoch
+            variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+
+
+def stories_per_batch(stories: Readings, questions: int) -> int:
+    """Returns how many stories have about so many questions."""
+    mean = (stories.rows >= 0).sum() / len(stories)
+    return max(round(questions / mean), 1)
+
+
+class QuestionError(keras.metrics.Metric):
+    """The share of questions, 0 to 1, whose most probable word is not the answer.
+
+    Called with answers `(B, K)`, the padding id where nothing was asked, and logits `(B, K, V)`.
+    """
+
+    def __init__(self):
+        super().__init__(name="error")
+        self.wrong = self.add_weight(shape=(), initializer="zeros", name="wrong")
+        self.count = self.add_weight(shape=(), initializer="zeros", name="count")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch."""
+        answers = ops.cast(y_true, "int32")
+        asked = ops.cast(ops.not_equal(answers, PAD_ID), "float32")
+        wrong = ops.cast(ops.not_equal(ops.argmax(y_pred, axis=-1), answers), "float32")
+        self.wrong.assign_add(ops.sum(wrong * asked))
+        self.count.assign_add(ops.sum(asked))
+
+    def result(self):
+        """Returns the share."""
+        return self.wrong / ops.maximum(self.count, 1.0)
+
+
+class _Watch(keras.callbacks.Callback):
+    """Sets the learning rate, keeps the best weights, and ends the attempt."""
+
+    def __init__(self, config: EntityNetworkTrainConfig, steps: int | None):
+        super().__init__()
+        self._config = config
+        self._limit = steps
+        self._steps = 0
+        self._history: list[dict] = []
+        self._best = None
+        self.weights: dict[str, np.ndarray] = {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        rate = self._config.learning_rate * 0.5 ** (epoch // self._config.halve_every)
+        self.model.optimizer.learning_rate = rate
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        if self._steps == self._limit:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        found = {
+            "loss": float(logs["loss"]),
+            "error": float(logs["val_error"]),
+            "validation_loss": float(logs["val_loss"]),
+            "seconds": time.monotonic() - self._started,
+        }
+        self._history.append(found)
+        if not math.isfinite(found["loss"]):
+            self.model.stop_training = True  # it diverged
+        elif self._best is None or _rank(found) < _rank(self._best):
+            self._best = found
+            self.weights = {
+                name: ops.convert_to_numpy(weight)[0] for name, weight in self.model.parts.items()
+            }
+        if found["error"] <= self._config.goal:
+            self.model.stop_training = True
+
+    def facts(self) -> dict:
+        best = self._best or {"loss": None, "error": 1.0}
+        return {
+            "steps": self._steps,
+            "loss": best["loss"],
+            "error": best["error"],
+            "errors": [round(found["error"], 4) for found in self._history],
+            "train_seconds": round(sum(found["seconds"] for found in self._history), 1),
+        }
+
+
+def _rank(found: dict) -> tuple[float, float]:
+    return found["error"], found["validation_loss"]
