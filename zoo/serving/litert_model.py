@@ -115,12 +115,14 @@ class LiteRTModel:
         sentences = np.full((len(told), count), b"", object)
         for row, texts in enumerate(told):
             sentences[row, : len(texts)] = texts
+        of_slots = {"reads": found["reads"]} if "reads" in found else {}
         return {
             "answer": _strings([self._tokenizer.decode([int(word)]) for word in answer]),
             "probability": np.take_along_axis(found["probabilities"], answer[:, None], 1)[:, 0],
             "probabilities": found["probabilities"],
             "sentences": sentences,
             "alignment": found["alignment"][..., :count],
+            **of_slots,
         }
 
     def _sequence(self, **inputs: np.ndarray) -> Arrays:

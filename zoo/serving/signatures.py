@@ -149,7 +149,8 @@ def _text(listed: dict[str, Signature]) -> Signature:
 def _story(listed: dict[str, Signature]) -> Signature:
     """Returns `serving_default` of a model that answers; see `zoo.export.serve_story`."""
     predicted = listed["predict"].outputs
-    hops = predicted["alignment"].shape[1]
+    rows = predicted["alignment"].shape[1]  # hops or slots
+    of_slots = {"reads": predicted["reads"]} if "reads" in predicted else {}
     return _named(
         {"story": Tensor("object", (-1, -1)), "question": Tensor("object", (-1,))},
         {
@@ -157,7 +158,8 @@ def _story(listed: dict[str, Signature]) -> Signature:
             "probability": Tensor("float32", (-1,)),
             "probabilities": predicted["probabilities"],
             "sentences": Tensor("object", (-1, -1)),
-            "alignment": Tensor("float32", (-1, hops, -1)),
+            "alignment": Tensor("float32", (-1, rows, -1)),
+            **of_slots,
         },
     )
 
