@@ -155,9 +155,22 @@ def _without_paths(model: bytes) -> bytes:
     SentencePiece (0.2.3) keeps that name beside the rules, where no reader needs it and where it
     would make each training's bytes different.
     """
-    from sentencepiece import sentencepiece_model_pb2  # here: only training needs protobuf
+    # Here: only training needs protobuf. What is not described is kept as it is; the description of
+    # all of it in sentencepiece demands the newest protobuf, which Beam does not take.
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-    content = sentencepiece_model_pb2.ModelProto.FromString(model)
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="zoo/text/tokenizer.proto", package="zoo")
+    rules = {"name": "normalization_rule_tsv", "number": 6, "type": field.TYPE_STRING}
+    file.message_type.add(name="NormalizerSpec").field.add(label=field.LABEL_OPTIONAL, **rules)
+    file.message_type.add(name="ModelProto").field.add(
+        name="normalizer_spec", number=3, type=field.TYPE_MESSAGE, type_name=".zoo.NormalizerSpec",
+        label=field.LABEL_OPTIONAL,
+    )  # fmt: skip
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    message = message_factory.GetMessageClass(pool.FindMessageTypeByName("zoo.ModelProto"))
+    content = message.FromString(model)
     if not content.normalizer_spec.normalization_rule_tsv:
         return model
     content.normalizer_spec.ClearField("normalization_rule_tsv")
