@@ -268,11 +268,11 @@ print(json.dumps([keras.backend.backend(), {k: np.asarray(v).tolist() for k, v i
 def _world(stories=60, *, seed=0, first_word=4, task=1):
     """Who is where: sentences of a person and a place, and questions for the place of a person.
 
-    Five words of persons and four of places; each story has six sentences and three questions.
+    Three words of persons and three of places; a story has six sentences and three questions.
     """
     generator = np.random.default_rng(seed)
-    persons = first_word + np.arange(5)
-    places = first_word + 5 + np.arange(4)
+    persons = first_word + np.arange(3)
+    places = first_word + 3 + np.arange(3)
     sentences = [(0, 0)] + [(person, place) for person in persons for place in places]
     row_of = {sentence: row for row, sentence in enumerate(sentences)}
     rows, asked, answers = [], [], []
@@ -313,38 +313,45 @@ def _joined(*worlds):
     )
 
 
-WORLD = EntityNetworkConfig(**SIZES | {"width": 16, "slots": 6})
+WORLD = EntityNetworkConfig(**SIZES | {"width": 32, "slots": 6})
 
 
 @pytest.fixture(scope="module")
-def two_attempts():
-    """Two attempts at a world of persons and places, by one object, and the world's tests."""
+def world_attempts():
+    """A whole attempt at a small world; an epoch of another by the same object, and by a new one."""
     config = EntityNetworkTrainConfig(
-        batch_size=24, epochs=40, learning_rate=0.02, halve_every=20, goal=0.0
+        batch_size=24, epochs=20, learning_rate=0.02, halve_every=20, goal=0.0
     )
-    stories = [readings(_world(stories, seed=seed)) for stories, seed in ((160, 0), (40, 1))]
+    stories = [readings(_world(count, seed=seed)) for count, seed in ((400, 0), (40, 1))]
     trainer = attempts.Attempts(WORLD, config)
-    found = [trainer.run(*stories, seed=(0, number)) for number in (0, 1)]
-    again = attempts.Attempts(WORLD, config).run(*stories, seed=(0, 1), steps=10)
-    return found, again
+    whole = trainer.run(*stories, seed=(0, 0))
+    short = [
+        maker.run(*stories, seed=(0, 1), steps=50)
+        for maker in (trainer, attempts.Attempts(WORLD, config))
+    ]
+    return whole, *short
 
 
-def test_a_small_world_is_learned(two_attempts):
-    for attempt in two_attempts[0]:
-        assert attempt.facts["error"] == 0 and len(attempt.facts["errors"]) <= 40
+def test_a_small_world_is_learned(world_attempts):
+    whole = world_attempts[0]
+    assert whole.facts["error"] == 0 and whole.facts["errors"][0] > 0.2
+    assert len(whole.facts["errors"]) < 20  # it ended at its goal
     model = EntityNetwork(WORLD)
     model.build()
     for name, part in model.parts.items():
-        part.assign(two_attempts[0][0].weights[name][None])
+        part.assign(whole.weights[name][None])
     unseen = _world(100, seed=2)
     answers = Task(model).predict(unseen.story(), unseen.question)["answer"]
     assert (_array(answers) == unseen.answer).mean() > 0.97
 
 
-def test_an_attempt_depends_on_its_seed_alone(two_attempts):
-    (first, second), again = two_attempts
-    assert again.facts["steps"] == 10
-    assert again.facts["errors"] == second.facts["errors"][:1] != first.facts["errors"][:1]
+def test_an_attempt_depends_on_its_seed_alone(world_attempts):
+    whole, after_another, alone = world_attempts
+    assert alone.facts["steps"] == after_another.facts["steps"] == 50
+    assert alone.facts["loss"] == pytest.approx(after_another.facts["loss"], rel=1e-3)
+    for name, weight in alone.weights.items():
+        np.testing.assert_allclose(after_another.weights[name], weight, atol=1e-3)
+        assert np.abs(whole.weights[name] - weight).max() > 1e-2
 
 
 def test_an_attempt_that_diverges_ends_and_is_no_number():
