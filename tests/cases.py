@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ import zoo
 from zoo import models, registry
 from zoo.data.batches import encode_pairs
 from zoo.data.dataset import sample_pairs
+from zoo.layout import WEIGHTS
 from zoo.text.tokenizer import Tokenizer, train_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,3 +130,15 @@ def two_steps(name: str, folder: Path, *, backend: str) -> tuple[dict, str]:
     assert report["configuration"]["train"]["steps"] == 2
     assert report["versions"]["keras"] and report["device"] and report["command"]
     return report, done.stdout
+
+
+def weights_in(folder: Path) -> dict[str, np.ndarray]:
+    """Returns the weights that a training wrote; the file itself holds times of day as well."""
+    arrays = {}
+    with h5py.File(folder / WEIGHTS) as file:
+        file.visititems(
+            lambda name, item: (
+                arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    return arrays

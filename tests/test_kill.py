@@ -8,27 +8,15 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from cases import weights_in
 from conftest import NAME
 
 from zoo.layout import MANIFEST, WEIGHTS
 
 TEXT, ANSWER = "september 27, 1994", "1994-09-27\n"
-
-
-def weights_in(folder: Path) -> dict[str, np.ndarray]:
-    arrays = {}
-    with h5py.File(folder / WEIGHTS) as file:
-        file.visititems(
-            lambda name, item: (
-                arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    return arrays
 
 
 class HalfOf:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import run_python
+from cases import run_python, weights_in
 
 from zoo import attention
 from zoo.config import ConfigError, from_dict, override
@@ -508,7 +508,7 @@ def _train(folder, *changes, resume=False):
     preset = override(TEST, changes)
     train(preset, output=folder, data_dir=None, command="train", resume=resume)
     report = json.loads((folder / "report.json").read_text())
-    return report, (folder / "model.weights.h5").read_bytes()
+    return report, weights_in(folder)
 
 
 def test_a_training_learns_and_its_report_says_how(tmp_path, capsys):
@@ -535,6 +535,7 @@ def test_a_resumed_training_is_the_same(tmp_path):
     ]
     assert len(parts[0]["epochs"]) == 4
     assert parts[0]["restarts"] == whole[0]["restarts"]
+    np.testing.assert_equal(parts[1], whole[1])
 
 
 def test_a_finished_training_resumes_to_itself(tmp_path):
@@ -543,6 +544,7 @@ def test_a_finished_training_resumes_to_itself(tmp_path):
     assert after["epochs"] == before["epochs"] and len(after["epochs"]) == 1
     assert [epoch["steps"] for epoch in after["epochs"]] == [2]
     assert after["restarts"] == before["restarts"]
+    np.testing.assert_equal(again, weights)
     with pytest.raises(ZooError, match="holds a training with another train"):
         _train(tmp_path / "run", "train.noise=0.1", resume=True)
 
