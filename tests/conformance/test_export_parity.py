@@ -93,7 +93,7 @@ def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, nam
     engine = SavedModelEngine(exported(name, "saved_model", **options).folder)
     task = restore_task(source_of(name))
     source = np.random.default_rng(0).integers(4, 60, sizes).astype("int32")
-    state = task.start(source)
+    state = {name: np.asarray(value) for name, value in task.start(source).items()}
     inputs = {
         "generate": {"source": source},
         "start": {"source": source},

@@ -107,7 +107,7 @@ class Served:
     def workers(self) -> list[int]:
         """Returns the processes that run models."""
         found = subprocess.run(
-            ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+            ["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
         ).stdout
         rows = [line.split(None, 2) for line in found.splitlines()]
         servers = [int(pid) for pid, parent, _ in rows if int(parent) == self.process.pid]
