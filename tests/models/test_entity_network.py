@@ -44,6 +44,7 @@ TEST = next(preset for preset in PRESETS if preset.name == "entity_network_test"
 
 def _model(seed=0, **changes):
     """Returns a model whose weights are all drawn, and large, so that every term counts."""
+    keras.utils.set_random_seed(seed)
     model = EntityNetwork(EntityNetworkConfig(**SIZES | changes))
     model.build()
     generator = np.random.default_rng(seed)
