@@ -2,6 +2,8 @@
 
 import { element, shown } from "./dom.js";
 
+const LARGE = 16; // columns up to which the cells are drawn larger
+
 /**
  * Returns tables side by side with rows and columns in common, and a line that reads them out.
  *
@@ -68,7 +70,7 @@ export function heatMap({ rows, columns, panels, hint, describe, numbers = false
   }
   return element(
     "div",
-    { class: "heat-map" },
+    { class: `heat-map ${panels.length === 1 && columns.length <= LARGE ? "large" : ""}` },
     element("div", { class: "panels" }, ...tables.map(({ figure }) => figure)),
     reading,
   );
@@ -119,7 +121,8 @@ function table({ title, weights }, { rows, columns, numbers }) {
   );
   grid.querySelector("tbody td").tabIndex = 0;
   const scroller = element("div", { class: "scroller" }, grid);
-  return { grid, weights, figure: element("figure", {}, element("figcaption", {}, title), scroller) };
+  const caption = element("figcaption", {}, title);
+  return { grid, weights, figure: element("figure", {}, caption, scroller) };
 }
 
 function cell(weight, numbers) {

@@ -26,6 +26,7 @@ let example; // the one that the input is, if any
 let turn = 0; // of the newest request; older answers are let go
 let asking; // aborts the newest request
 let pause;
+const expected = element("p", { class: "expected", hidden: true });
 
 function say(problem) {
   part.problem.textContent = problem;
@@ -105,7 +106,7 @@ async function update() {
     if (mine !== turn) return;
     const milliseconds = Math.max(1, Math.round(performance.now() - started));
     say("");
-    showExpected(view.show(answer));
+    showExpected(view.show(answer, expected));
     part.status.textContent = `${onDevice ? "This browser" : "The server"}, ${milliseconds} ms`;
   } catch (error) {
     if (mine !== turn || error.name === "AbortError") return;
@@ -116,14 +117,14 @@ async function update() {
 }
 
 function showExpected(text) {
-  const known = example?.expected !== undefined && example.expected !== null;
-  part.expected.hidden = !known;
+  const known = example?.expected !== undefined;
+  expected.hidden = !known;
   if (!known) return;
   const right = text === example.expected;
-  part.expected.replaceChildren(
-    element("span", { class: right ? "right" : "other" }, right ? "As expected." : "Expected: "),
-    ...(right ? [] : [element("q", {}, example.expected)]),
-    ...(example.reason ? [element("span", { class: "reason" }, ` It fails here: ${example.reason}.`)] : []),
+  expected.replaceChildren(
+    element("span", { class: right ? "right" : "other" }, right ? "As expected." : "Reference: "),
+    right ? "" : element("q", {}, example.expected),
+    example.reason ? ` It is known to fail here: ${example.reason}.` : "",
   );
 }
 
@@ -132,7 +133,7 @@ function showExpected(text) {
 function showDevice() {
   const reason = whyNotHere();
   part.device.disabled = reason !== null;
-  const megabytes = facts.browser && (facts.browser.bytes / 1e6).toFixed(1);
+  const megabytes = facts.browser && Math.max(0.1, facts.browser.bytes / 1e6).toFixed(1);
   part["device-note"].textContent =
     reason ?? `Nothing you type leaves the page then. It fetches ${megabytes} MB of model once.`;
 }

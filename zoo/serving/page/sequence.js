@@ -31,8 +31,8 @@ export class SequenceView {
     return { inputs: this.asked.inputs, length: this.asked.inputs.length };
   }
 
-  /** Shows an answer and returns its text. */
-  show(answer) {
+  /** Shows an answer, a note below it, and returns its text. */
+  show(answer, note) {
     const { inputs, mask } = this.asked;
     const text = this.task.decode(answer.outputs.filter((_, step) => mask[step]));
     const panels = [
@@ -50,6 +50,7 @@ export class SequenceView {
     }
     this.result.replaceChildren(
       element("output", { class: "answer bits", for: "line" }, text),
+      note,
       element(
         "section",
         { "aria-label": "Memory over time" },

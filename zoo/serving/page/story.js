@@ -32,8 +32,8 @@ export class StoryView {
     return { story, question };
   }
 
-  /** Shows an answer and returns its text. */
-  show({ answer, probability, sentences, alignment }) {
+  /** Shows an answer, a note below it, and returns its text. */
+  show({ answer, probability, sentences, alignment }, note) {
     const told = sentences.filter((sentence) => sentence !== "");
     const hops = alignment.map((_, hop) => `hop ${hop + 1}`);
     this.result.replaceChildren(
@@ -45,6 +45,7 @@ export class StoryView {
         element("b", { class: "score" }, shown(probability)),
         " among all words",
       ),
+      note,
       element(
         "section",
         { "aria-label": "Hops" },
@@ -52,7 +53,7 @@ export class StoryView {
         heatMap({
           rows: told,
           columns: hops,
-          panels: [{ title: "weights", weights: told.map((_, row) => alignment.map((x) => x[row])) }],
+          panels: [{ title: "hops across, sentences down", weights: told.map((_, row) => alignment.map((x) => x[row])) }],
           hint: "Point at a cell, or go to it with Tab and the arrows.",
           describe: (row, hop) => `Hop ${hop + 1} looks at “${told[row]}”:`,
           numbers: true,

@@ -19,8 +19,8 @@ export class TextView {
     return this.field.value.replaceAll(/\r?\n/g, " ");
   }
 
-  /** Shows an answer and returns its text, for comparison with what was expected. */
-  show(answer) {
+  /** Shows an answer, a note below it, and returns its text to compare with what was expected. */
+  show(answer, note) {
     const sourceTokens = answer.source_tokens.filter((piece) => piece !== "");
     const hypotheses = answer.hypotheses ?? [answer];
     const picture = element("div");
@@ -46,6 +46,7 @@ export class TextView {
         element("b", { class: "score" }, best.score.toFixed(4)),
         ", the logarithm of its probability",
       ),
+      note,
       ...(hypotheses.length > 1
         ? [
             element("h3", {}, `The ${hypotheses.length} best`),
@@ -85,7 +86,7 @@ function alignmentOf({ tokens, alignment }, sourceTokens) {
 
 /** Returns the weights as panels: of several heads each its own, and then their mean. */
 function panelsOf(weights) {
-  if (!Array.isArray(weights[0][0])) return [{ title: "weights", weights }];
+  if (!Array.isArray(weights[0][0])) return [{ title: "read across, written down", weights }];
   const heads = weights[0].map((_, head) => ({
     title: `head ${head + 1}`,
     weights: weights.map((row) => row[head]),

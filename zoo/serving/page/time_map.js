@@ -4,7 +4,7 @@ import { element, shown } from "./dom.js";
 import { moved } from "./heat_map.js";
 
 const LEAST_WIDTH = 4; // of a step, in CSS pixels
-const MOST_WIDTH = 16;
+const MOST_WIDTH = 24;
 const USUAL_WIDTH = 600; // of a picture
 const TALL = 12; // rows from which on they are drawn lower
 
@@ -30,9 +30,9 @@ export function timeMap(panels) {
       cursor.style.top = `${canvas.offsetTop}px`;
       cursor.style.width = `${width}px`;
       cursor.style.height = `${canvas.offsetHeight}px`;
-      const here = canvas === pictures[chosen].canvas;
       cursor.style.setProperty("--row", `${row * height}px`);
-      cursor.style.setProperty("--row-height", here ? `${height}px` : "0px");
+      cursor.style.setProperty("--row-height", `${height}px`);
+      cursor.classList.toggle("elsewhere", canvas !== pictures[chosen].canvas);
       cursor.hidden = false;
     }
     const { title, rows, row: kind, labels } = panels[chosen];
