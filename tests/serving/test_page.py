@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from zoo.text.tokenizer import Tokenizer, train_tokenizer
 DATES = "seq2seq_attention_dates"
 TRANSLATION = "transformer_tiny_multi30k_en_de"
 MACHINE = "neural_turing_machine_copy"
+STORIES = "memory_network_test"
 MODELS = (DATES, TRANSLATION, MACHINE)
 PATIENCE_MS = 60_000  # on a machine that is busy with other things
 SWITCHES = (
@@ -135,6 +137,17 @@ def cells(page, panel: int = 0) -> np.ndarray:
         )
     )
     return np.array(weights, float)
+
+
+def readings(page) -> list[float]:
+    """Returns what is read out along the diagonals of the pictures over time, if there are any."""
+    found = []
+    for picture in page.locator("canvas").all():
+        picture.focus()
+        for key in ("Control+Home", *("ArrowRight", "ArrowDown") * 3, "Control+End", "ArrowUp"):
+            page.keyboard.press(key)
+            found.append(float(page.locator(".reading b").text_content()))
+    return found
 
 
 def served_answer(server, name: str, instance) -> dict:
@@ -340,6 +353,39 @@ def test_the_curl_line_asks_the_same(open_page, site, text):
     assert answer.body["predictions"] == [served_answer(site, DATES, text)]
 
 
+@pytest.fixture(scope="session")
+def story_model(tmp_path_factory) -> Path:
+    """Returns the folder of a model of stories after four steps of training."""
+    folder = tmp_path_factory.mktemp("story")
+    train = ["zoo.models.memory_network.train", "--preset", STORIES, "--set", "train.steps=4"]
+    export = ["zoo", "export", folder / "run", "--format", "litert", "--to", folder]
+    for command in ([*train, "--output", folder / "run"], export):
+        subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    return folder / STORIES / "1"
+
+
+@pytest.mark.slow
+def test_a_story_is_shown_with_its_hops(open_page, start_serving, story_model, browser_runtime):
+    server = start_serving(story_model, "--workers", "1", "--browser-runtime", browser_runtime)
+    page = open_page(STORIES, server=server)
+    choose_example(page, 3)
+    example = sample_examples("babi_qa")[3]
+    expect(page.locator("#question")).to_have_value(example.question)
+    asked = {"story": list(example.sentences), "question": example.question}
+    answer = served_answer(server, STORIES, asked)
+    expect(page.locator(".answer")).to_have_text(answer["answer"])
+    expect(page.locator(".score-line .score")).to_have_text(f"{answer['probability']:.3f}")
+    assert cells(page).T.tolist() == answer["alignment"]
+    rows = page.locator(".heat-map tbody th").all_text_contents()
+    assert rows == [sentence for sentence in answer["sentences"] if sentence]
+    page.get_by_role("switch", name="Run in this browser").click()
+    expect(page.locator("#status")).to_contain_text("This browser, ")
+    expect(page.locator(".answer")).to_have_text(answer["answer"])
+    np.testing.assert_allclose(cells(page).T, answer["alignment"], atol=ROUNDING)
+    page.locator("#question").fill("")
+    expect(page.get_by_role("alert")).to_have_text("Ask a question about the story.")
+
+
 # On the device
 
 INPUTS = {
@@ -369,9 +415,7 @@ def test_the_browser_answers_as_the_server(open_page, name):
                     "score": float(score.text_content()) if score.count() else 0.0,
                     "source": page.locator(".heat-map thead").all_text_contents(),
                     "cells": [cells(page, panel) for panel in panels],
-                    "picture": page.locator("canvas").evaluate_all(
-                        "found => found.map((canvas) => canvas.toDataURL())"
-                    ),
+                    "readings": readings(page),
                 }
             )
         return found
@@ -388,6 +432,7 @@ def test_the_browser_answers_as_the_server(open_page, name):
         assert ours["score"] == pytest.approx(theirs["score"], abs=ROUNDING)
         for mine, its in zip(ours["cells"], theirs["cells"], strict=True):
             np.testing.assert_allclose(mine, its, atol=ROUNDING)
+        np.testing.assert_allclose(ours["readings"], theirs["readings"], atol=ROUNDING)
     switch.click()
     expect(page.locator("#status")).to_contain_text("The server, ")
     assert [url.rpartition("/")[2] for url in asked] == [f"{name}:predict"]
@@ -462,7 +507,7 @@ def test_the_browsers_tokenizer_is_sentencepieces(open_page, kind):
 
 
 LINES = {
-    "copy": ["10110010 01101001", " 1\t", "", "102"],
+    "copy": ["10110010\t01101001", " 1 ", "", "102"],
     "repeat_copy": ["3: 10110010", " 12 :10110010 01101001", "0: 10110010", "3 10110010", "100: 1"],
     "associative_recall": [
         "101101 011010 111000; 000111 110011 010101 ? 101101 011010 111000",
