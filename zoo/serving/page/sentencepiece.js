@@ -19,6 +19,7 @@ const KINDS = { 1: "unigram", 3: "word", 4: "char" };
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 export class SentencePiece {
   /** @param {Uint8Array} model The bytes of a `tokenizer.model`. */
@@ -203,8 +204,7 @@ class CharsMap {
       const end = this.texts.indexOf(0, value);
       return [decoder.decode(this.texts.subarray(value, end)), length];
     }
-    const first = bytes[position];
-    const size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    const size = sizeOf(bytes[position]);
     return [decoder.decode(bytes.subarray(position, position + size)), size];
   }
 
@@ -231,14 +231,21 @@ function offsetOf(unit) {
 function decodeBytes(bytes) {
   let text = "";
   for (let start = 0; start < bytes.length; ) {
-    const first = bytes[start];
-    const size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    const character = decoder.decode(new Uint8Array(bytes.slice(start, start + size)));
-    const whole = [...character].length === 1 && character !== REPLACEMENT;
-    text += whole ? character : REPLACEMENT;
-    start += whole ? size : 1;
+    const size = sizeOf(bytes[start]);
+    try {
+      text += strictDecoder.decode(new Uint8Array(bytes.slice(start, start + size)));
+      start += size;
+    } catch {
+      text += REPLACEMENT;
+      start += 1;
+    }
   }
   return text;
+}
+
+/** Returns how many bytes of UTF-8 a character has that begins with `first`. */
+function sizeOf(first) {
+  return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
 /** Returns what an encoder needs of a `ModelProto`, with the defaults that the format states. */
