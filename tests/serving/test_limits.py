@@ -50,7 +50,8 @@ def test_a_body_of_chunks_above_the_limit_is_refused(strict):
         for _ in range(6):
             client.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
         client.sendall(b"0\r\n\r\n")
-        assert client.makefile("rb").readline().startswith(b"HTTP/1.1 413")
+        with client.makefile("rb") as stream:
+            assert stream.readline().startswith(b"HTTP/1.1 413")
 
 
 def test_a_compressed_body_is_limited_by_what_it_holds(strict):
@@ -78,13 +79,8 @@ def test_a_body_that_drips_is_cut(strict):
 
 def test_a_head_that_never_ends_is_cut(strict):
     with connected(strict) as client:
-        client.sendall(f"POST {PREDICT} HTTP/1.1\r\n".encode())
-        found = b""
-        with contextlib.suppress(OSError):
-            for number in range(4000):
-                client.sendall(b"x-%d: %s\r\n" % (number, b"y" * 60))
-            found = client.recv(999)
-    assert found == b"" or found.startswith(b"HTTP/1.1 431")
+        client.sendall(f"POST {PREDICT} HTTP/1.1\r\nx: {'y' * 65_536}".encode())
+        assert client.recv(999).startswith(b"HTTP/1.1 431")
     assert strict.predict({"instances": [DATE]}).status == 200
 
 

@@ -314,7 +314,7 @@ def test_a_wrong_request_has_its_code_and_reason(served, method, path, body, sta
         ({"inputs": MANY_KEYS}, "Missing named input"),
         ({"instances": ["a"] * 1025}, "at most 1024 rows"),
         ({"instances": ["a"] * 100_000}, "at most 1024 rows"),
-        (b"1e999999", "Is not object"),
+        (b"1e999999", "JSON Parse error"),
     ],
 )  # fmt: skip
 def test_a_hostile_body_is_refused_in_few_words(served, body, said):
@@ -349,8 +349,23 @@ def test_one_connection_carries_many_requests(served):
     connection.close()
 
 
+@pytest.mark.parametrize("path", [MODEL, "/v1/elsewhere", "/", "/metrics"])
+def test_a_body_that_nobody_wants_does_not_become_the_next_request(served, path):
+    connection = http.client.HTTPConnection("127.0.0.1", served.port)
+    connection.connect()
+    opened = connection.sock
+    for method in ("PUT", "GET"):
+        connection.request(method, path, b"GET /v1/models HTTP/1.1\r\n\r\n" * 9999)
+        assert connection.getresponse().read()
+    connection.request("GET", MODEL)
+    assert connection.getresponse().status == 200
+    assert connection.sock is opened
+    connection.close()
+
+
 def test_what_is_no_http_is_refused(served):
     with socket.create_connection(("127.0.0.1", served.port)) as client:
         client.sendall(b"\x16\x03\x01\x02\x00 is no HTTP\r\n\r\n")
-        found = client.makefile("rb").read()
+        with client.makefile("rb") as stream:
+            found = stream.read()
     assert found.startswith(b"HTTP/1.1 400 ") and b'{"error"' in found

@@ -5,25 +5,20 @@ that dies is replaced and its work given to another. Rows that wait at the same 
 where the model gains by it, and rows of one request to several processes.
 """
 
-import contextlib
 import logging
-import multiprocessing
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from zoo.errors import ZooError
-from zoo.serving.signatures import DEFAULT
+from zoo.serving.job import Arrays, Job, Slice, joined
+from zoo.serving.process import Died, Process
 from zoo.serving.status import Code, Refusal, defect
-from zoo.serving.worker import Failed, Loaded, Source, main
+from zoo.serving.worker import Failed, Loaded, Source
 
 _LOG = logging.getLogger("zoo")
-
-Arrays = dict[str, np.ndarray]
 _ATTEMPTS = 3  # to answer rows whose process dies; what kills three is likely in the rows
 _LONGEST_PAUSE = 10.0  # seconds between attempts to replace a process
 
@@ -39,69 +34,6 @@ class Batching:
 
     most_rows: int = 64
     delay: float = 0.0
-
-
-@dataclass(eq=False)
-class Job:
-    """A request on its way through the queue.
-
-    Args:
-        signature: Its name.
-        inputs: As `tensors.check` has passed them.
-        rows: How many, at least 1; they are the first axis of the inputs named in `by_rows`.
-        by_rows: See `rows`.
-        deadline: When nobody waits any more, by `time.monotonic`.
-        done: Called once, by any thread, with the outputs or the error.
-    """
-
-    signature: str
-    inputs: Arrays
-    rows: int
-    by_rows: frozenset[str]
-    deadline: float
-    done: Callable[[Arrays | Exception], None]
-    attempts: int = 0
-    alone: bool = False  # not to be put together with others
-    taken: int = 0  # rows that were given to a process
-    answered: int = 0
-    parts: dict[int, Arrays] = field(default_factory=dict)  # outputs by their first row
-    over: bool = False
-
-    @property
-    def key(self) -> tuple | None:
-        """What rows have in common that can go together; None of rows that cannot."""
-        if self.alone or len(self.by_rows) < len(self.inputs):
-            return None
-        return (self.signature, *((k, v.shape[1:]) for k, v in sorted(self.inputs.items())))
-
-    def end(self, result: Arrays | Exception) -> None:
-        """Tells the result, the first time."""
-        if not self.over:
-            self.over = True
-            self.parts.clear()
-            self.done(result)
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Some rows of a job."""
-
-    job: Job
-    start: int
-    stop: int
-    attempt: int  # of the job, when the rows were taken
-
-    @property
-    def is_due(self) -> bool:
-        """True if the job still waits for these rows."""
-        return not self.job.over and self.attempt == self.job.attempts
-
-    def inputs(self) -> Arrays:
-        """Returns the inputs of these rows."""
-        return {
-            name: array[self.start : self.stop] if name in self.job.by_rows else array
-            for name, array in self.job.inputs.items()
-        }
 
 
 class Pool:
@@ -127,7 +59,7 @@ class Pool:
         on_death: Callable[[], None] = lambda: None,
     ):
         self._source = source
-        self._workers = [_Worker(source) for _ in range(workers)]
+        self._workers = [Process(source) for _ in range(workers)]
         self._batching = batching
         self._most_waiting = most_waiting
         self._on_batch, self._on_death = on_batch, on_death
@@ -214,7 +146,7 @@ class Pool:
             self._jobs.remove(job)
             self._waiting -= job.rows - job.taken
 
-    def _serve(self, worker: "_Worker") -> None:
+    def _serve(self, worker: Process) -> None:
         """Runs one worker until the pool is closed and nothing waits."""
         while slices := self._take():
             if not worker.alive and not self._revive(worker):
@@ -222,7 +154,7 @@ class Pool:
                 continue
             try:
                 self._run(worker, slices)
-            except _Died:
+            except Died:
                 self._on_death()
                 _LOG.warning("A process of %s died; another takes its place.", self._source.folder)
                 self._again(slices, None)
@@ -230,8 +162,8 @@ class Pool:
             except Exception as error:  # this thread has others to answer
                 self._again(slices, defect(error))
 
-    def _run(self, worker: "_Worker", slices: list[Slice]) -> None:
-        found = worker.run(slices[0].job.signature, _joined(slices))
+    def _run(self, worker: Process, slices: list[Slice]) -> None:
+        found = worker.run(slices[0].job.signature, joined(slices))
         rows = sum(part.stop - part.start for part in slices)
         self._on_batch(rows)
         if isinstance(found, dict) and all(x.shape[:1] == (rows,) for x in found.values()):
@@ -320,7 +252,7 @@ class Pool:
                 part.job.answered += size
                 whole = part.job.answered == part.job.rows
             if whole:
-                part.job.end(_whole(part.job))
+                part.job.end(part.job.outputs())
 
     def _again(self, slices: list[Slice], refusal: Refusal | None) -> None:
         """Puts the jobs of `slices` back, each to run alone; or refuses them."""
@@ -337,7 +269,7 @@ class Pool:
                 self._waiting += job.rows
             self._changed.notify_all()
 
-    def _revive(self, worker: "_Worker") -> bool:
+    def _revive(self, worker: Process) -> bool:
         """Returns True when the worker has a process again; False if the pool closes first."""
         for pause in _pauses():
             try:
@@ -361,127 +293,3 @@ def _pauses() -> Iterator[float]:
     while True:
         yield pause
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _joined(slices: list[Slice]) -> Arrays:
-    """Returns the inputs of all rows of `slices`, one after the other."""
-    parts = [part.inputs() for part in slices]
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-# Of `serving_default` on strings, the last axis of these is as long as the longest source, or
-# story, among the rows of a call. A request sees that of its own rows, whatever they ran with.
-_LONGEST_OF = {
-    "source_tokens": ("source_tokens", "alignment"),
-    "sentences": ("sentences", "alignment"),
-}
-
-
-def _whole(job: Job) -> Arrays:
-    """Returns the outputs of a job's rows in order."""
-    parts = [job.parts[start] for start in sorted(job.parts)]
-    for counted, names in _LONGEST_OF.items():
-        if job.signature != DEFAULT or counted not in parts[0]:
-            continue
-        strings = [part[counted] for part in parts]
-        if strings[0].dtype.kind != "O":
-            continue
-        longest = max(int((x != b"").sum(axis=1).max(initial=0)) for x in strings)
-        for part in parts:
-            part.update({name: _fitted(part[name], longest) for name in names if name in part})
-    if len(parts) == 1:
-        return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _fitted(array: np.ndarray, longest: int) -> np.ndarray:
-    """Returns `array` with its last axis cut, or continued with nothing, to `longest`."""
-    more = longest - array.shape[-1]
-    if more <= 0:
-        return array[..., :longest]
-    padding = np.full((*array.shape[:-1], more), b"" if array.dtype.kind == "O" else 0, array.dtype)
-    return np.concatenate([array, padding], axis=-1)
-
-
-class _Died(Exception):
-    """The process ended while it was asked."""
-
-
-class _Worker:
-    """A process, and this end of what it hears by."""
-
-    def __init__(self, source: Source):
-        self._source = source
-        self._process = None
-        self._connection = None
-        self.alive = False
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self.alive else None
-
-    def launch(self) -> None:
-        """Starts a new process, and returns before it is ready."""
-        self.stop()
-        context = _context()
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=main, args=(theirs, self._source), daemon=True)
-        self._process.start()
-        theirs.close()  # so that this end sees the process go
-        self.alive = True
-
-    def ready(self) -> Loaded:
-        """Returns what the process says once it has loaded the model.
-
-        Raises:
-            ZooError: If it cannot, or ended.
-        """
-        try:
-            found = self._connection.recv()
-        except (EOFError, OSError):
-            found = Failed("the process that loaded it died")
-        if isinstance(found, Failed):
-            self.stop()
-            raise ZooError(found.reason)
-        return found
-
-    def run(self, signature: str, inputs: Arrays):
-        """Returns what the process answers.
-
-        Raises:
-            _Died: If it ended instead.
-        """
-        try:
-            self._connection.send((signature, inputs))
-            return self._connection.recv()
-        except (EOFError, OSError) as error:
-            self.stop()
-            raise _Died from error
-
-    def kill(self) -> None:
-        """Ends the process, whatever it does; whoever waits for it sees it go."""
-        with contextlib.suppress(AttributeError, ValueError):  # it ended in the meantime
-            self._process.kill()
-
-    def stop(self) -> None:
-        """Ends the process, which is idle or dead."""
-        self.alive = False
-        if self._process is not None:
-            self._connection.close()
-            self._process.join(2)  # it ends by itself when this end is closed
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-            self._process.close()
-            self._process = None
-
-
-def _context():
-    """Returns how processes are started: from one that has imported what they need, if possible."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["zoo.serving.worker", "zoo.serving.litert_model"])
-    return context

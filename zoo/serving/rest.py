@@ -24,6 +24,7 @@ _GET = re.compile(
     re.IGNORECASE,
 )
 _INT64_MAX = (1 << 63) - 1
+_METRICS = "/metrics"
 _JSON = b"application/json"
 _PARSED_HERE = 1 << 17  # bytes; larger bodies are parsed in a thread, so that others are heard
 _DRAINED_SECONDS = 2.0  # for a refused body to come in, so that its sender hears why
@@ -68,35 +69,35 @@ class Rest:
         path = scope["raw_path"].decode("ascii")
         if scope["query_string"]:
             path += "?" + scope["query_string"].decode("latin-1")
-        begins = path[:4].lower() == "/v1/"
-        if not begins and path != "/metrics" and self._page is not None:
+        if self._page is not None and path != _METRICS and path[:4].lower() != "/v1/":
             await self._page(scope, receive, send)
             return
         async with _cancelled_if_gone(scope):
-            if path == "/metrics":
-                page = self._server.metrics.page(self._server.models)
-                kind = prometheus.CONTENT_TYPE_LATEST.encode()
-                answer = _Answer(page, content_type=kind)
-            elif begins:
-                answer = await self._answer(scope, path, receive)
-            else:
-                answer = _Answer(rest_json.error("Not found."), 404)
-            await _send(answer, send)
+            await _send(await self._answer(scope, path, receive), send)
 
     async def _answer(self, scope: dict, path: str, receive: Callable) -> _Answer:
         method = scope["method"]
         found = {"POST": _POST, "GET": _GET}.get(method)
         found = found and found.fullmatch(path)
-        called = found[4] if found and found[4] else "status"
-        known = called if called in (*self._calls, "metadata", "status") else "other"
-        with self._server.counted("rest", known) as count:
+        called = (found[4] or "status") if found else "other"
+        if called not in (*self._calls, "metadata", "status"):
+            found, called = None, "other"
+        with self._server.counted("rest", called) as count:
             try:
-                if not found or known == "other":
+                until = time.monotonic() + self._server.limits.seconds
+                # Whatever is asked, so that what follows on the connection is the next request.
+                body = await self._body(scope, receive)
+                if path == _METRICS:
+                    page = self._server.metrics.page(self._server.models)
+                    return _Answer(page, content_type=prometheus.CONTENT_TYPE_LATEST.encode())
+                if path[:4].lower() != "/v1/":
+                    raise Refusal(Code.NOT_FOUND, "Not found.")
+                if not found:
                     raise invalid(f"Malformed request: {method} {path}")
                 spec = _spec(*found.groups()[:3])
                 count.model = spec.name
                 if method == "POST":
-                    return await self._post(self._calls[called], spec, scope, receive)
+                    return await self._calls[called](spec, body, until)
                 return self._metadata(spec) if called == "metadata" else self._status(spec)
             except _Unread as refusal:
                 count.code = refusal.code.name
@@ -124,11 +125,6 @@ class Rest:
                 "metadata": {"signature_def": _as_dict(signatures)},
             }
             return _Answer(orjson.dumps(body))
-
-    async def _post(self, call: Callable, spec: Spec, scope: dict, receive: Callable) -> _Answer:
-        until = time.monotonic() + self._server.limits.seconds
-        body = await self._body(scope, receive)
-        return await call(spec, body, until)
 
     async def _predict(self, spec: Spec, body: bytes, until: float) -> _Answer:
         request = await _apart(rest_json.parse, body)

@@ -11,6 +11,7 @@ import orjson
 
 from zoo.serving.signatures import DEFAULT, Signature, Tensor
 from zoo.serving.status import Code, Refusal, invalid
+from zoo.serving.tensors import MOST_AXES
 
 Format = Literal["row", "column"]
 # The JSON types that a tensor takes; `bool` is none of `int` here.
@@ -135,6 +136,11 @@ def _array(value: Any, name: str, tensor: Tensor) -> np.ndarray:
                 f"Input {name}: Encountered lists of different sizes at level: {len(shape)}."
             )
         shape.append(len(level[0]))
+        if len(shape) > MOST_AXES:
+            raise invalid(
+                f"Expected input {name} of shape {list(tensor.shape)}, where -1 is any size. "
+                f"Received: lists in lists, more than {MOST_AXES} deep."
+            )
         level = list(chain.from_iterable(level))
     dtype = np.dtype(tensor.dtype)
     if wrong := set(map(type, level)) - _TAKEN[dtype.kind]:

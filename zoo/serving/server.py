@@ -12,7 +12,8 @@ import prometheus_client as prometheus
 
 from zoo.errors import ZooError
 from zoo.serving import tensors
-from zoo.serving.pool import Batching, Job, Pool
+from zoo.serving.job import Job
+from zoo.serving.pool import Batching, Pool
 from zoo.serving.signatures import Signature
 from zoo.serving.status import Code, Refusal, invalid
 from zoo.serving.versions import Found, Model, Version

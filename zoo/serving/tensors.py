@@ -26,6 +26,7 @@ _VALUES = {
     "uint32": "uint32_val",
     "uint64": "uint64_val",
 }
+MOST_AXES = 32  # of an array; NumPy has 64, and no signature has ten
 _MOST_REPEATED = 1 << 20  # elements of a tensor that one value is repeated for
 
 
@@ -44,7 +45,11 @@ def from_message(message, name: str) -> np.ndarray:
     if dtype is None:
         raise invalid(f"Input {name} has a dtype that is not served: {message.dtype}.")
     shape = [dim.size for dim in message.tensor_shape.dim]
-    if message.tensor_shape.unknown_rank or any(size < 0 for size in shape) or len(shape) > 254:
+    if (
+        message.tensor_shape.unknown_rank
+        or any(size < 0 for size in shape)
+        or len(shape) > MOST_AXES
+    ):
         raise invalid(f"Input {name} has no shape that a tensor can have: {shape[:8]}.")
     count = math.prod(shape)
     if message.tensor_content:
