@@ -16,6 +16,7 @@ from cases import ROOT
 from playwright.sync_api import expect, sync_playwright
 
 import zoo
+from zoo import paths
 from zoo.data.algorithmic import TASKS
 from zoo.data.dataset import sample_pairs
 from zoo.data.stories import sample_examples
@@ -40,21 +41,29 @@ ROUNDING = 0.02
 
 
 @pytest.fixture(scope="session")
-def browser_runtime(pytestconfig) -> Path:
-    """Returns a folder with LiteRT for browsers, fetched by npm once for all runs."""
-    folder = Path(pytestconfig.cache.mkdir("browser-runtime"))
-    try:
-        read_browser_runtime(folder)
-    except ZooError:
+def fetched_runtime() -> Path | None:
+    """Returns a folder with LiteRT for browsers, which npm fetches once into the zoo's cache."""
+    folder = paths.cache() / "browser-runtime"
+    if not folder.is_dir():
         if shutil.which("npm") is None:
-            pytest.skip("npm is not installed, which fetches LiteRT for browsers.")
-        subprocess.run(shlex.split(install_command(folder)), check=True, capture_output=True)
+            return None
+        with paths.new_folder(folder) as partial:
+            command = shlex.split(install_command(partial))
+            subprocess.run(command, check=True, capture_output=True)
     return folder
 
 
 @pytest.fixture(scope="session")
-def site(start_serving, browser_runtime):
-    return start_serving(*MODELS, "--workers", "1", "--browser-runtime", browser_runtime)
+def browser_runtime(fetched_runtime) -> Path:
+    if fetched_runtime is None:
+        pytest.skip("npm is not installed, which fetches LiteRT for browsers.")
+    return fetched_runtime
+
+
+@pytest.fixture(scope="session")
+def site(start_serving, fetched_runtime):
+    runtime = [] if fetched_runtime is None else ["--browser-runtime", fetched_runtime]
+    return start_serving(*MODELS, "--workers", "1", *runtime)
 
 
 @pytest.fixture(scope="module")
@@ -399,7 +408,7 @@ INPUTS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_browser_answers_as_the_server(open_page, name):
+def test_the_browser_answers_as_the_server(open_page, browser_runtime, name):
     page = open_page(name)
     switch = page.get_by_role("switch", name="Run in this browser")
 
@@ -555,7 +564,7 @@ def test_the_browser_reads_lines_as_the_zoo(open_page, task):
 # What the server sends
 
 
-def test_files_come_with_types_tags_and_one_policy(site):
+def test_files_come_with_types_tags_and_one_policy(site, browser_runtime):
     page = site.rest("GET", "/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     policy = dict(x.split(" ", 1) for x in page.headers["content-security-policy"].split("; "))
