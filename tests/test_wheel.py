@@ -40,6 +40,13 @@ def test_the_embedded_model_runs(installed):
     assert (done.returncode, done.stdout) == (0, "1994-09-27\n"), done.stderr
 
 
+def test_the_page_of_the_server_is_there(installed):
+    code = "import importlib.resources as r; folder = r.files('zoo') / 'serving' / 'page'; "
+    code += "print(*sorted(file.name for file in folder.iterdir()))"
+    page = ROOT / "zoo" / "serving" / "page"
+    assert installed("-c", code).stdout.split() == sorted(file.name for file in page.iterdir())
+
+
 def test_only_the_embedded_model_is_listed(installed):
     names = [line.split()[0] for line in installed("-m", "zoo", "list").stdout.splitlines()]
     assert names == ["seq2seq_attention_dates"]

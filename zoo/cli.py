@@ -497,6 +497,13 @@ def batch(name: str, inputs: tuple[str, ...], beam_options: tuple[str, ...], for
     show_default=True,
     help="Seconds between looks for new versions.",
 )
+@click.option(
+    "--browser-runtime",
+    type=click.Path(path_type=Path),
+    envvar="ZOO_BROWSER_RUNTIME",
+    help="Folder of LiteRT for browsers, so that the page can run models itself; "
+    "zoo/serving/README.md says how to get it.",
+)
 def serve(
     name: tuple[str, ...],
     host: str,
@@ -514,6 +521,7 @@ def serve(
     keep: int,
     labels: tuple[str, ...],
     poll: float,
+    browser_runtime: Path | None,
 ):  # fmt: skip
     """Serve models as TensorFlow Serving does, by REST and gRPC, until stopped.
 
@@ -542,6 +550,7 @@ def serve(
             seconds=timeout,
         ),
         poll_seconds=poll,
+        browser_runtime=browser_runtime,
     )
     serving.serve(name, settings, click.echo)
 

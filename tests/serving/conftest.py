@@ -48,7 +48,8 @@ class Served:
 
     def __init__(self, arguments, *, registry=None, environment=None):
         given = {**os.environ, **(environment or {})}
-        given.pop("ZOO_REGISTRY", None)
+        for name in ("ZOO_REGISTRY", "ZOO_BROWSER_RUNTIME"):
+            given.pop(name, None)
         if registry is not None:
             given["ZOO_REGISTRY"] = str(registry)
         command = [sys.executable, "-m", "zoo", "serve", *map(str, arguments)]

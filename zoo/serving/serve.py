@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.runtime.litert_engine import available_cores
@@ -16,6 +17,7 @@ from zoo.serving.http_server import HttpServer, listening
 from zoo.serving.pool import Batching
 from zoo.serving.rest import Rest
 from zoo.serving.server import Limits, Server
+from zoo.serving.site import Site
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Settings:
     limits: Limits = Limits()
     poll_seconds: float = 2.0
     grace_seconds: float = 30.0
+    browser_runtime: Path | None = None  # folder of LiteRT for browsers
 
 
 def parse_labels(texts: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -92,11 +95,12 @@ async def _serve(
         labels=settings.labels,
         poll_seconds=settings.poll_seconds,
     )
+    site = Site(server, browser_runtime=settings.browser_runtime)
     with _listening(settings) as rest_socket:
         grpc_server = _grpc_server(server, settings)
         await server.start()
         http_server = HttpServer(
-            Rest(server), settings.limits, grace_seconds=settings.grace_seconds
+            Rest(server, page=site), settings.limits, grace_seconds=settings.grace_seconds
         )
         await grpc_server.start()
         tasks = [asyncio.create_task(server.watch())]
