@@ -318,7 +318,7 @@ WORLD = EntityNetworkConfig(**SIZES | {"width": 32, "slots": 6})
 
 @pytest.fixture(scope="module")
 def world_attempts():
-    """A whole attempt at a small world; an epoch of another by the same object, and by a new one."""
+    """A whole attempt at a small world; an epoch of another, by the same object and a new one."""
     config = EntityNetworkTrainConfig(
         batch_size=24, epochs=20, learning_rate=0.02, halve_every=20, goal=0.0
     )
