@@ -135,7 +135,7 @@ function showDevice() {
   part.device.disabled = reason !== null;
   const megabytes = facts.browser && Math.max(0.1, facts.browser.bytes / 1e6).toFixed(1);
   part["device-note"].textContent =
-    reason ?? `Nothing you type leaves the page then. It fetches ${megabytes} MB of model once.`;
+    reason ?? `Nothing you type leaves the page then. It fetches 10 MB of LiteRT and ${megabytes} MB of model.`;
 }
 
 /** Returns why this model cannot run in a browser, or null. */
