@@ -58,3 +58,10 @@ def test_a_shape_that_is_none_is_refused_in_a_line(zoo, tmp_path):
     tool = ROOT / "tools" / "compare_peers.py"
     done = zoo("--set", "width=", program=(str(tool),))
     done.refused("width", "int")
+
+
+@pytest.mark.parametrize("tool", ["compare_attention", "compare_hops", "compare_memory"])
+def test_a_table_is_that_of_what_was_measured(tool):
+    command = [sys.executable, ROOT / "tools" / f"{tool}.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

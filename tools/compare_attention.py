@@ -127,7 +127,9 @@ def table(results: dict) -> list[str]:
             f"| {mean('seconds_an_epoch'):.0f} | {mean('milliseconds_a_sentence'):.1f} "
             f"| {mean('tflite_bytes') / 1e6:.2f} MB |"
         )
-    return lines
+    return (
+        [*lines, "", "![BLEU of each attention, a dot a seed](comparison.png)"] if results else []
+    )
 
 
 def picture(results: dict) -> Figure:

@@ -102,7 +102,7 @@ def table(results: dict) -> list[str]:
         [f"{statistics.mean(x):.1f} ± {statistics.stdev(x):.1f}" for x in means],
         ["" for _ in paper],
     )
-    return lines
+    return [*lines, "", "![Errors by hops, a circle a restart](comparison.png)"] if results else []
 
 
 def picture(results: dict) -> Figure:

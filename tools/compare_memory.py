@@ -132,7 +132,11 @@ def table(results: dict) -> list[str]:
                 at = ", ".join(f"{size} {name}" for name, size in sizes.items())
                 lines.append(f"{first}| {at} | {wrong} | {bits:,} |")
                 first = "| | | | | "
-    return lines
+    return (
+        [*lines, "", "![Cost while learning, and errors at larger sizes](comparison.png)"]
+        if results
+        else []
+    )
 
 
 def picture(results: dict) -> Figure:
