@@ -25,7 +25,8 @@ def trained(run: Path, preset: str, settings: dict[str, object], *, data: Path |
         family = models.preset(preset).family
         command = [sys.executable, "-m", f"zoo.models.{family}.train", "--preset", preset]
         for name, value in settings.items():
-            command += ["--set", f"{name}={value}"]
+            shown = value if isinstance(value, str) else json.dumps(value)
+            command += ["--set", f"{name}={shown}"]
         command += ["--output", str(run)]
         command += ["--data", str(data)] if data else []
         command += ["--resume"] if (run / "checkpoints").is_dir() else []
