@@ -276,7 +276,6 @@ def test_a_wrong_body_is_refused_with_its_reason(served, body, said):
         ("OPTIONS", MODEL, None, 400, "Malformed request: OPTIONS"),
         ("GET", "/v1/elsewhere", None, 400, "Malformed request: GET /v1/elsewhere"),
         ("GET", "/elsewhere", None, 404, "Not found"),
-        ("GET", "/", None, 404, "Not found"),
         ("GET", "/v1/models", None, 400, "Missing model name in request."),
         ("GET", f"{MODEL}?x=1", None, 404, "Could not find any versions of model"),
         ("GET", "/v1/models/none", None, 404, "Could not find any versions of model none"),

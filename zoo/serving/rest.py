@@ -69,11 +69,17 @@ class Rest:
         path = scope["raw_path"].decode("ascii")
         if scope["query_string"]:
             path += "?" + scope["query_string"].decode("latin-1")
-        if self._page is not None and path != _METRICS and path[:4].lower() != "/v1/":
-            await self._page(scope, receive, send)
-            return
         async with _cancelled_if_gone(scope):
-            await _send(await self._answer(scope, path, receive), send)
+            if self._page is None or path == _METRICS or path[:4].lower() == "/v1/":
+                await _send(await self._answer(scope, path, receive), send)
+                return
+            try:
+                await self._body(scope, receive)  # or it would become the next request
+            except _Unread as refusal:
+                body = rest_json.error(refusal.message)
+                await _send(_Answer(body, refusal.http, close=True), send)
+                return
+            await self._page(scope, receive, send)
 
     async def _answer(self, scope: dict, path: str, receive: Callable) -> _Answer:
         method = scope["method"]
