@@ -64,9 +64,9 @@ def measured(preset: NeuralTuringMachinePreset, contestant: str, seed: int, run:
     settings: dict[str, object] = {"train.seed": seed}
     if contestant == "LSTM":
         units = units_of_an_lstm(preset)
-        settings |= {
-            "model.memory": False, "model.controller": "lstm", "model.controller_units": units,
-        }  # fmt: skip
+        # In this order: what has no memory must be an LSTM first.
+        settings |= {"model.controller": "lstm", "model.controller_units": units}
+        settings["model.memory"] = False
     manifest = comparison.trained(run, preset.name, settings, data=None).manifest
     training = manifest["training"]
     done, curve, learned_after = 0, [], None
@@ -129,7 +129,7 @@ def table(results: dict) -> list[str]:
                 wrong = " ".join(f"{error(preset, test):.2f}" for test in tests)
                 mask = sequences_of.draw(np.random.default_rng(0), rows=1, **sizes).mask
                 bits = int(mask.sum()) * sequences_of.out_width
-                at = ", ".join(f"{size} {name}" for name, size in sizes.items())
+                at = ", ".join(f"{name} {size}" for name, size in sizes.items())
                 lines.append(f"{first}| {at} | {wrong} | {bits:,} |")
                 first = "| | | | | "
     return (
