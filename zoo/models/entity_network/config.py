@@ -46,7 +46,7 @@ class EntityNetworkTrainConfig:
     attempts: int = 10  # to train a network from other weights; the best by validation is kept
     epochs: int = 100  # of an attempt, at most
     steps: int | None = None  # stop after this many updates in all, whatever else it says
-    batch_size: int = 8  # stories, each with all of its questions
+    batch_size: int = 32  # questions, about: a batch is some stories with all of theirs
     learning_rate: float = 0.01
     halve_every: int = 25  # epochs after which the learning rate is half
     clip_norm: float = 5.0  # of the gradient of all weights together
