@@ -132,6 +132,7 @@ PRESETS = (
         model=EntityNetworkConfig(
             vocab_size=180, max_sentence_length=11, max_question_length=11, networks=20
         ),
+        train=EntityNetworkTrainConfig(attempts=4),
         data=StoryDataConfig(name="babi_qa", size="10k"),
         card=Card(
             use="To answer questions about short stories in the words of the bAbI tasks, and to"
