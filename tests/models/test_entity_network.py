@@ -433,6 +433,12 @@ def test_a_resumed_training_is_the_same(trained):
     np.testing.assert_equal(again, weights)
 
 
+def test_a_training_can_be_ended_with_the_attempts_there_are(tmp_path):
+    before, _ = _train(tmp_path / "run", "train.epochs=1", "train.steps=7")
+    after, _ = _train(tmp_path / "run", "train.epochs=1", "train.steps=1", resume=True)
+    assert after["epochs"] == before["epochs"] and after["test"] == before["test"]
+
+
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_a_configuration_survives_json(preset):
     values = json.loads(json.dumps(preset.configuration()))

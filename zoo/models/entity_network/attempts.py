@@ -59,7 +59,8 @@ def fit(
         for network, (to_learn, to_score) in enumerate(parts):
             earlier = [done for done in run.report["epochs"] if done["network"] == network]
             best = min((done["error"] for done in earlier), default=math.inf)
-            if len(earlier) > number or best <= config.goal or run.steps_done == config.steps:
+            spent = config.steps is not None and run.steps_done >= config.steps
+            if len(earlier) > number or best <= config.goal or spent:
                 continue
             attempt = attempts.run(
                 to_learn,

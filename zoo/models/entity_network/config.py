@@ -46,7 +46,7 @@ class EntityNetworkTrainConfig:
     attempts: int = 10  # to train a network from other weights; the best by validation is kept
     epochs: int = 100  # of an attempt, at most
     steps: int | None = None  # stop after this many updates in all, whatever else it says
-    batch_size: int = 8  # stories, each with all of its questions
+    batch_size: int = 32  # questions, about: a batch is some stories with all of theirs
     learning_rate: float = 0.01
     halve_every: int = 25  # epochs after which the learning rate is half
     clip_norm: float = 5.0  # of the gradient of all weights together
@@ -132,6 +132,7 @@ PRESETS = (
         model=EntityNetworkConfig(
             vocab_size=180, max_sentence_length=11, max_question_length=11, networks=20
         ),
+        train=EntityNetworkTrainConfig(attempts=4),
         data=StoryDataConfig(name="babi_qa", size="10k"),
         card=Card(
             use="To answer questions about short stories in the words of the bAbI tasks, and to"
