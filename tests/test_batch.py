@@ -11,8 +11,6 @@ from conftest import NAME
 
 import zoo as library
 
-pytest.importorskip("apache_beam", reason="the extra `batch` is not installed")
-
 LIMIT = 32  # tokens that the model reads; one is a character here
 LONG = "9" * (LIMIT + 1)
 # Lines of each file: the model's input, or None where the row is none.

@@ -5,18 +5,18 @@ import json
 import subprocess
 import threading
 
+import jsonschema
+import kubernetes_validate
 import pytest
+import yaml
 from cases import published
+from check_jsonschema import builtin_schemas as schemas
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from zoo.export.artefact import write_manifest
 from zoo.serving import files
 from zoo.serving.deploy import IMAGE
-
-jsonschema = pytest.importorskip("jsonschema")
-yaml = pytest.importorskip("yaml")
-kubernetes_validate = pytest.importorskip("kubernetes_validate")
 
 NAMES = ["seq2seq_attention_dates", "seq2seq_peeky_dates"]
 XLA = "--xla_cpu_compilation_enabled"
@@ -85,7 +85,6 @@ def models_of(text: str) -> list[str]:
 
 
 def test_compose_file_is_one_by_the_published_schema(deployed):
-    schemas = pytest.importorskip("check_jsonschema.builtin_schemas")
     schema = jsonschema.Draft7Validator(schemas.get_builtin_schema("vendor.compose-spec"))
     compose = yaml.safe_load((deployed("compose", *NAMES) / "compose.yaml").read_text())
     schema.validate(compose)
