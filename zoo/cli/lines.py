@@ -1,0 +1,66 @@
+"""Lines of text from the command line, a file or standard input."""
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from zoo.errors import ZooError
+
+
+@contextlib.contextmanager
+def open_lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
+    """Yields the lines to run on: of the command line, a file, or standard input."""
+    if text:
+        yield (utf8(value, f"TEXT {number}") for number, value in enumerate(text, start=1))
+    elif file is None:
+        if sys.stdin is None:
+            raise ZooError("Standard input is closed. Give TEXT or --file.")
+        yield _decoded(sys.stdin.buffer, "standard input")
+    else:
+        try:
+            stream = file.open("rb")
+        except OSError as error:
+            raise ZooError(f"Cannot read {file}: {error.strerror}.") from error
+        with stream:
+            yield _with_progress(_decoded(stream, str(file)))
+
+
+def chunks(lines: Iterator, size: int) -> Iterator[list]:
+    """Yields lists of `size` lines, the last one shorter; and what was read before an error."""
+    chunk = []
+    try:
+        for line in lines:
+            chunk.append(line)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except ZooError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def _with_progress(lines: Iterator[str]) -> Iterable[str]:
+    from tqdm import tqdm
+
+    return iter(tqdm(lines, unit=" lines", disable=None))
+
+
+def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
+    for number, line in enumerate(stream, start=1):
+        try:
+            yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise ZooError(f"Expected UTF-8. Line {number} of {name} is not.") from error
+
+
+def utf8(text: str, name: str) -> str:
+    """Returns an argument of the command line; bytes that are no UTF-8 arrive as surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ZooError(f"Expected UTF-8. {name} is not.") from error
+    return text
