@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 
+from zoo import layout, paths
 from zoo.config import Preset
 from zoo.data import open_data
 from zoo.data.stories import SPLITS, EncodedStories, Example, Stories, encode_examples
+from zoo.models.story_task import StoryTask
 from zoo.text.tokenizer import Tokenizer, train_tokenizer
+from zoo.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,26 @@ def training_stories(preset: Preset, *, data_dir: Path | None) -> TrainingStorie
         split: encode_examples(part, tokenizer, preset.model) for split, part in examples.items()
     }
     return TrainingStories(stories, tokenizer, examples, encoded)
+
+
+def start_training(
+    task_class: type[StoryTask],
+    preset: Preset,
+    *,
+    output: Path,
+    data_dir: Path | None,
+    command: str,
+    resume: bool,
+) -> tuple[StoryTask, TrainingStories, RunFolder]:
+    """Returns a new model's task, its data, and the folder of its training, with the tokenizer.
+
+    Raises:
+        ZooError: If `output` is no new folder, or with `resume` not that of this training.
+    """
+    if not resume:
+        paths.require_new_folder(output)
+    data = training_stories(preset, data_dir=data_dir)
+    run = RunFolder(output, preset, command=command, resume=resume)
+    keras.utils.set_random_seed(preset.train.seed)
+    run.write(layout.TOKENIZER, data.tokenizer.model)
+    return task_class.from_preset(preset), data, run

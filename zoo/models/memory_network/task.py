@@ -1,71 +1,23 @@
 """What `memory_network` does: a story and a question in, an answer out."""
 
-from keras import ops
-
-from zoo.config import Preset
 from zoo.models.memory_network.model import MemoryNetwork
-from zoo.signature import Signature, TensorSpec
+from zoo.models.story_task import StoryTask, answered
+from zoo.signature import TensorSpec
 
 
-class Task:
-    """Answering with a `MemoryNetwork`, as the exporters and the runtimes use it.
+class Task(StoryTask):
+    """Answering with a `MemoryNetwork`; see the base class."""
 
-    Args:
-        model: The model, built.
-    """
-
-    def __init__(self, model: MemoryNetwork):
-        self.model = model
-
-    @classmethod
-    def from_preset(cls, preset: Preset) -> "Task":
-        """Returns the task of `preset` with a new, untrained model."""
-        model = MemoryNetwork(preset.model)
-        model.build()
-        return cls(model)
-
-    @property
-    def static_sizes(self) -> dict[str, int]:
-        """The sizes of the signature's axes where they must be fixed, as in LiteRT."""
-        config = self.model.config
-        return {
-            "B": 1,
-            "M": config.max_sentences,
-            "L": config.max_sentence_length,
-            "Q": config.max_question_length,
-        }
+    model_class = MemoryNetwork
 
     def predict(self, story, question) -> dict:
-        """Returns the answer to `question` `(B, Q)` from `story` `(B, M, L)`, word ids, int32.
+        """Returns what the base class says, and `alignment` `(B, hops, M)`.
 
-        Returns:
-            `answer` `(B,)` int32, the id of the most probable word, the first of equals;
-            `probabilities` `(B, V)` of all words, 0 for special tokens; `alignment` `(B, hops, M)`,
-            each hop's weights over the sentences, 0 at padding.
+        That is each hop's weights over the sentences, 0 at padding.
         """
         logits, alignment = self.model.answer({"story": story, "question": question})
-        _, best = ops.top_k(logits, 1)  # an argmax has no operator in LiteRT's set
-        return {
-            "answer": ops.cast(ops.squeeze(best, axis=-1), "int32"),
-            "probabilities": ops.softmax(logits, axis=-1),
-            "alignment": alignment,
-        }
+        return answered(logits) | {"alignment": alignment}
 
-    def signatures(self) -> tuple[Signature, ...]:
-        """Returns `predict`."""
-        config = self.model.config
-        return (
-            Signature(
-                "predict",
-                self.predict,
-                {
-                    "story": TensorSpec(("B", "M", "L"), "int32"),
-                    "question": TensorSpec(("B", "Q"), "int32"),
-                },
-                {
-                    "answer": TensorSpec(("B",), "int32"),
-                    "probabilities": TensorSpec(("B", config.vocab_size), "float32"),
-                    "alignment": TensorSpec(("B", config.hops, "M"), "float32"),
-                },
-            ),
-        )
+    def looks(self) -> dict[str, TensorSpec]:
+        """Returns `alignment`."""
+        return {"alignment": TensorSpec(("B", self.model.config.hops, "M"), "float32")}

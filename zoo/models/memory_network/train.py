@@ -38,24 +38,16 @@ def train(
         resume: Go on from the last checkpoint in `output`.
     """
     # Here, so that the command line answers a wrong option before a framework starts.
-    import keras
-
-    from zoo import layout, paths
     from zoo.evaluation.answers import answers, scores
     from zoo.models.memory_network import restarts
     from zoo.models.memory_network.task import Task
     from zoo.runtime.keras_engine import KerasEngine
-    from zoo.training.run_folder import RunFolder
-    from zoo.training.stories import training_stories
+    from zoo.training.stories import start_training
 
-    if not resume:
-        paths.require_new_folder(output)
-    data = training_stories(preset, data_dir=data_dir)
+    task, data, run = start_training(
+        Task, preset, output=output, data_dir=data_dir, command=command, resume=resume
+    )
     encoded = data.encoded
-    run = RunFolder(output, preset, command=command, resume=resume)
-    keras.utils.set_random_seed(preset.train.seed)
-    run.write(layout.TOKENIZER, data.tokenizer.model)
-    task = Task.from_preset(preset)
     copies = restarts.fit(
         task,
         encoded["train"],
