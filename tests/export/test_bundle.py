@@ -96,10 +96,9 @@ def test_check_notices_another_answer(changeable, tensor, change):
 def test_golden_outputs_are_those_of_keras(bundle):
     """Of the date model, whose 8-bit weights give the same tokens."""
     with np.load(ROOT / "exports" / NAME / "1" / "golden.npz") as published:
-        for name in ("source", "tokens", "lengths"):
-            np.testing.assert_array_equal(
-                np.load(bundle / "golden" / f"{name}.npy"), published[name][:8]
-            )
+        for name in facts_of(bundle)["signatures"]["generate"]["outputs"]:
+            actual = np.load(bundle / "golden" / f"{name}.npy")
+            np.testing.assert_allclose(actual, published[name][:8], atol=0.1, err_msg=name)
 
 
 def test_vocabulary_reads_golden_ids_as_the_examples(bundle):

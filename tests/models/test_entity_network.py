@@ -23,6 +23,7 @@ from zoo.models.entity_network.config import (
 from zoo.models.entity_network.model import EntityNetwork
 from zoo.models.entity_network.task import Task
 from zoo.models.entity_network.train import train
+from zoo.training.run_folder import RunFolder
 
 SIZES = {
     "vocab_size": 23,
@@ -411,6 +412,32 @@ def trained(tmp_path_factory):
     _train(folder / "parts", "train.epochs=3", f"train.steps={steps[0]}")
     parts = _train(folder / "parts", "train.epochs=3", resume=True)
     return whole, parts
+
+
+def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch):
+    preset = override(TEST, ["train.attempts=3", "train.goal=0.1"])
+    model = _model(networks=2)
+    errors = [0.3, 0.2, 0.2, 0.1, 0.4]  # of network 0 and 1 by turns; the last is 0's alone
+    seeds = []
+
+    class Scripted:
+        def __init__(self, *configurations):
+            pass
+
+        def run(self, *stories, seed, steps):
+            seeds.append(seed)
+            error = errors[len(seeds) - 1]
+            weights = {name: np.full(part.shape[1:], error) for name, part in model.parts.items()}
+            return attempts.Attempt(weights, {"steps": 1, "error": error, "errors": [error]})
+
+    monkeypatch.setattr(attempts, "Attempts", Scripted)
+    run = RunFolder(tmp_path / "run", preset, command="train", resume=False)
+    world = _joined(_world(4), _world(4, task=2))
+    attempts.fit(model, world, world, config=preset.train, run=run)
+    assert len(seeds) == len(set(seeds)) == 5
+    for part in model.parts.values():
+        np.testing.assert_allclose(_array(part)[0], 0.2, rtol=1e-6)
+        np.testing.assert_allclose(_array(part)[1], 0.1, rtol=1e-6)
 
 
 def test_a_report_says_what_each_attempt_came_to(trained):

@@ -116,7 +116,7 @@ def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> tu
 
     signatures = _signatures(task, beam_size)
     graph = Graph(task.model)
-    add_signatures(graph, signatures, task.static_sizes)
+    add_signatures(graph, [_with_outputs_apart(x) for x in signatures], task.static_sizes)
     with tempfile.TemporaryDirectory() as folder:
         graph.save(Path(folder))
         names = [signature.name for signature in signatures]
@@ -126,6 +126,35 @@ def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> tu
         reason = done.stderr.strip().splitlines()[-1:] or ["no message"]
         raise ZooError(f"The LiteRT converter failed: {reason[0]}")
     return signatures
+
+
+def _with_outputs_apart(signature: Signature) -> Signature:
+    """Returns `signature` with outputs that LiteRT's CompiledModel can place one by one.
+
+    It cannot place what a WHILE writes where the caller wants it: the first call leaves the
+    caller's buffer as it was, and the next one fails. And it finds no output that shares its tensor
+    with another, as empty states do (ai-edge-litert 2.3). So such outputs get an operator more,
+    which changes no number; the converter cannot know that.
+    """
+    import tensorflow as tf
+
+    def leaves_loop(tensor) -> bool:
+        operator = tensor.op
+        while operator.type == "Identity":
+            operator = operator.inputs[0].op
+        return operator.type in ("While", "StatelessWhile")
+
+    def function(**inputs) -> dict:
+        outputs = signature.function(**inputs)
+        for index, (name, output) in enumerate(outputs.items(), start=1):
+            if output.dtype.is_floating and (signature.name == "start" or leaves_loop(output)):
+                integer = next(x for x in inputs.values() if x.dtype == tf.int32)
+                some = tf.cast(tf.reshape(integer, [-1])[0], "float32")
+                # True of every integer; another number for each output, for equals are merged.
+                outputs[name] = tf.where(some > -1e30 * index, output, 1.0)
+        return outputs
+
+    return dataclasses.replace(signature, function=function)
 
 
 def _converter_main(saved_model: str, target: str, quantize: str, *signatures: str) -> None:
