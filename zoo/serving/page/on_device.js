@@ -78,8 +78,8 @@ class StoryOnDevice extends OnDevice {
   }
 }
 
-// By steps: run a second time, `predict` of a `.tflite` with a loop over time gives what its memory
-// held before in @litertjs/core 2.5.3 ("Failed to set custom allocation for output tensor").
+// By steps, not by `predict`: it can be interrupted, and a short input takes a short time where the
+// file is as long as its longest.
 class SequenceOnDevice extends OnDevice {
   async answer({ inputs, length }, signal) {
     const answer = { outputs: [], write_weights: [], read_weights: [] };
