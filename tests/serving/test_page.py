@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from cases import ROOT
+from cases import ROOT, published
 from playwright.sync_api import expect, sync_playwright
 
 import zoo
@@ -21,6 +21,7 @@ from zoo.data.algorithmic import TASKS
 from zoo.data.dataset import sample_pairs
 from zoo.data.stories import sample_examples
 from zoo.errors import ZooError
+from zoo.layout import TOKENIZER
 from zoo.models import preset
 from zoo.serving.browser_runtime import install_command, read_browser_runtime
 from zoo.text.tokenizer import Tokenizer, train_tokenizer
@@ -452,9 +453,9 @@ def test_the_browser_answers_as_the_server(open_page, browser_runtime, name):
 
 def _tokenizer(kind: str) -> bytes:
     if kind == "char":
-        return (ROOT / "exports" / DATES / "1" / "tokenizer.model").read_bytes()
+        return published(DATES).read(TOKENIZER)
     if kind == "unigram":
-        return (ROOT / "exports" / TRANSLATION / "1" / "tokenizer.model").read_bytes()
+        return published(TRANSLATION).read(TOKENIZER)
     if kind == "word":
         found = sample_examples("babi_qa")
         texts = [text for x in found for text in (*x.sentences, x.question, x.answer)]

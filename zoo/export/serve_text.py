@@ -57,10 +57,16 @@ def guarded(generate, config, *, xla: bool = False):
 
     def guarded(source):
         length = tf.shape(source)[1]
-        tf.debugging.assert_less_equal(length, longest, f"A source has at most {longest} tokens.")
-        tf.debugging.assert_non_negative(source, "A token id is at least 0.")
-        tf.debugging.assert_less(source, vocab_size, f"A token id is below {vocab_size}.")
-        return _padded(generate, source, more_rows=0, more_length=tf.maximum(1 - length, 0))
+        checks = [
+            tf.debugging.assert_less_equal(
+                length, longest, f"A source has at most {longest} tokens."
+            ),
+            tf.debugging.assert_non_negative(source, "A token id is at least 0."),
+            tf.debugging.assert_less(source, vocab_size, f"A token id is below {vocab_size}."),
+        ]
+        # In front of the model, whose own operators would refuse them in other words.
+        with tf.control_dependencies(checks):
+            return _padded(generate, source, more_rows=0, more_length=tf.maximum(1 - length, 0))
 
     return guarded
 
