@@ -44,38 +44,26 @@ ROUNDING = 0.02
 
 
 @pytest.fixture(scope="session")
-def fetched_runtime() -> Path | None:
+def browser_runtime() -> Path:
     """Returns a folder with LiteRT for browsers, which npm fetches once into the zoo's cache."""
     folder = paths.cache() / "browser-runtime"
     if not folder.is_dir():
-        try:
-            with paths.new_folder(folder) as partial:
-                command = shlex.split(install_command(partial))
-                subprocess.run(command, check=True, capture_output=True)
-        except (FileNotFoundError, subprocess.CalledProcessError):
-            return None
+        with paths.new_folder(folder) as partial:
+            command = shlex.split(install_command(partial))
+            subprocess.run(command, check=True, capture_output=True)
     return folder
 
 
 @pytest.fixture(scope="session")
-def browser_runtime(fetched_runtime) -> Path:
-    if fetched_runtime is None:
-        pytest.skip("There is no npm, or it cannot fetch LiteRT for browsers.")
-    return fetched_runtime
-
-
-@pytest.fixture(scope="session")
-def site(start_serving, fetched_runtime):
-    runtime = [] if fetched_runtime is None else ["--browser-runtime", fetched_runtime]
-    return start_serving(*MODELS, "--workers", "1", *runtime)
+def site(start_serving, browser_runtime):
+    return start_serving(*MODELS, "--workers", "1", "--browser-runtime", browser_runtime)
 
 
 @pytest.fixture(scope="module")
 def chromium():
     programs = ("chromium", "chromium-browser", "google-chrome")
     program = next(filter(None, map(shutil.which, programs)), None)
-    if program is None:
-        pytest.skip(f"No Chromium is installed: none of {', '.join(programs)} is there.")
+    assert program, f"The page's tests need a Chromium: none of {', '.join(programs)} is there."
     with sync_playwright() as playwright:
         with playwright.chromium.launch(executable_path=program, args=SWITCHES) as browser:
             yield browser

@@ -78,10 +78,8 @@ async def _serve(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # on Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        # Not `add_signal_handler`, which Windows lacks.
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     shared = max(1, available_cores() // len(found))
     server = Server(
         found,
