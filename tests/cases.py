@@ -1,5 +1,6 @@
 """The cases over which tests/conformance runs, and what they share."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -142,3 +143,28 @@ def weights_in(folder: Path) -> dict[str, np.ndarray]:
             )
         )
     return arrays
+
+
+def on_jax(model, inputs: dict[str, np.ndarray], folder: Path, *, method: str = "__call__"):
+    """Returns what a model of the same configuration and weights answers on JAX, as lists."""
+    code = """
+import importlib, json, sys
+import keras, numpy as np
+arrays, (module, name, method) = np.load(sys.argv[1]), sys.argv[3:]
+family = importlib.import_module(module)
+model = getattr(family, name)(getattr(family, f"{name}Config")(**json.loads(sys.argv[2])))
+model.build()
+for index, weight in enumerate(model.weights):
+    weight.assign(arrays[f"weight_{index}"])
+inputs = {x: arrays[x] for x in arrays.files if not x.startswith("weight_")}
+found = keras.tree.map_structure(lambda x: np.asarray(x).tolist(), getattr(model, method)(inputs))
+print(json.dumps([keras.backend.backend(), found]))
+"""
+    weights = {f"weight_{index}": np.asarray(weight) for index, weight in enumerate(model.weights)}
+    np.savez(folder / "arrays.npz", **inputs, **weights)
+    config = json.dumps(dataclasses.asdict(model.config))
+    kind = type(model)
+    arguments = (folder / "arrays.npz", config, kind.__module__, kind.__name__, method)
+    backend, found = json.loads(run_python(code, *arguments, KERAS_BACKEND="jax"))
+    assert backend == "jax"
+    return found

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import run_python, weights_in
+from cases import on_jax, weights_in
 
 from zoo.config import ConfigError, from_dict, override
 from zoo.data.readings import readings
@@ -244,25 +244,8 @@ def test_of_several_networks_the_chosen_one_answers():
 
 
 def test_jax_gives_the_same_answers(tmp_path):
-    code = """
-import sys, json, numpy as np, keras
-from zoo.models.entity_network.config import EntityNetworkConfig
-from zoo.models.entity_network.model import EntityNetwork
-arrays = np.load(sys.argv[1])
-model = EntityNetwork(EntityNetworkConfig(**json.loads(sys.argv[2])))
-model.build()
-for index, weight in enumerate(model.weights):
-    weight.assign(arrays[f"weight_{index}"])
-found = model.answer({name: arrays[name] for name in ("story", "question")})
-print(json.dumps([keras.backend.backend(), {k: np.asarray(v).tolist() for k, v in found.items()}]))
-"""
     model, inputs = _model(networks=2), _inputs()
-    weights = {f"weight_{index}": _array(weight) for index, weight in enumerate(model.weights)}
-    np.savez(tmp_path / "arrays.npz", **inputs, **weights)
-    config = json.dumps(dataclasses.asdict(model.config))
-    printed = run_python(code, tmp_path / "arrays.npz", config, KERAS_BACKEND="jax")
-    backend, found = json.loads(printed)
-    assert backend == "jax"
+    found = on_jax(model, inputs, tmp_path, method="answer")
     for name, value in model.answer(inputs).items():
         np.testing.assert_allclose(found[name], _array(value), rtol=1e-4, atol=1e-4)
 

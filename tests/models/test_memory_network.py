@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import run_python, weights_in
+from cases import on_jax, weights_in
 
 from zoo import attention
 from zoo.config import ConfigError, from_dict, override
@@ -359,26 +359,8 @@ def test_an_answer_is_never_a_special_token():
 
 
 def test_jax_gives_the_same_logits(tmp_path):
-    code = """
-import sys, json, numpy as np, keras
-from zoo.models.memory_network.config import MemoryNetworkConfig
-from zoo.models.memory_network.model import MemoryNetwork
-arrays = np.load(sys.argv[1])
-model = MemoryNetwork(MemoryNetworkConfig(**json.loads(sys.argv[2])))
-model.build()
-for index, weight in enumerate(model.weights):
-    weight.assign(arrays[f"weight_{index}"])
-logits = model({name: arrays[name] for name in ("story", "question")})
-print(json.dumps([keras.backend.backend(), np.asarray(logits).tolist()]))
-"""
     model, inputs = _model(tying="layer_wise", nonlinear=True), _inputs()
-    weights = {f"weight_{index}": _array(weight) for index, weight in enumerate(model.weights)}
-    np.savez(tmp_path / "arrays.npz", **inputs, **weights)
-    config = json.dumps(dataclasses.asdict(model.config))
-    backend, logits = json.loads(
-        run_python(code, tmp_path / "arrays.npz", config, KERAS_BACKEND="jax")
-    )
-    assert backend == "jax"
+    logits = on_jax(model, inputs, tmp_path)
     np.testing.assert_allclose(logits, _array(model(inputs)), rtol=1e-4, atol=1e-4)
 
 
