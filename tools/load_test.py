@@ -6,28 +6,36 @@
 For each runtime a server is started on 127.0.0.1, and 1, 8, 64 and 256 clients ask it for so many
 seconds, each one text a request, the next as soon as it has the answer. An answer is wrong if its
 text is not what `zoo run` gives. Then 64 clients ask for so many minutes, and the memory of all
-processes of the server is read at the start and at the end; then a server with room for 32 rows is
-asked by 256 clients, which it must refuse in part and answer otherwise; and one that takes a row a
-call by 64 clients, to see what batching gains.
+processes of the server is read at the start and at the end; a server with room for 32 rows is asked
+by 256 clients, which it must refuse in part and answer otherwise; one that takes a row a call by 64
+clients, to see what batching gains; and one whose processes are killed and whose model is replaced
+by a new version, again and again, by 64 clients, who must not notice.
 
 Clients and server share the cores, so the figures are those of both. Prints a table in Markdown.
 """
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import json
+import os
 import re
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo import models, registry
+from zoo.layout import MANIFEST
 from zoo.runtime.load import sample_inputs
 
 CLIENTS = (1, 8, 64, 256)
@@ -48,7 +56,8 @@ def main() -> None:
     parser.add_argument("--protocol", choices=["rest", "grpc"], default="rest")
     arguments = parser.parse_args()
     kind = {"rest": Rest, "grpc": Grpc}[arguments.protocol]
-    texts = sample_inputs(models.trained_preset(registry.resolve(arguments.model).manifest))
+    artefact = registry.resolve(arguments.model)
+    texts = sample_inputs(models.trained_preset(artefact.manifest))
     print("| " + " | ".join(COLUMNS) + " |")
     print("|" + " --- |" * len(COLUMNS), flush=True)
     for runtime in arguments.runtimes:
@@ -68,8 +77,15 @@ def main() -> None:
                 for count in counts:
                     before = server.memory()
                     found = asyncio.run(load(server, kind, expected, count, seconds))
-                    line = row(runtime, said, count, found, before, server.memory())
-                    print(line, flush=True)
+                    print(row(runtime, said, count, found, before, server.memory()), flush=True)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Server(artefact.name, runtime, ("--poll", "0.5"), Base(artefact, folder)) as server,
+        ):
+            before = server.memory()
+            found, changes = asyncio.run(load_and_change(server, kind, expected, arguments.seconds))
+            said = f"{changes} times a process killed, then a new version"
+            print(row(runtime, said, 64, found, before, server.memory()), flush=True)
 
 
 def answers(model: str, runtime: str, texts: list[str]) -> dict[str, str]:
@@ -81,12 +97,49 @@ def answers(model: str, runtime: str, texts: list[str]) -> dict[str, str]:
     return dict(zip(texts, found.stdout.splitlines(), strict=True))
 
 
-class Server:
-    """`zoo serve` on free ports of 127.0.0.1."""
+class Base:
+    """A folder with a folder for each version of a model, all of them the same but for the number.
 
-    def __init__(self, model: str, runtime: str, options: tuple[str, ...]):
-        self.model = model
-        command = [sys.executable, "-m", "zoo", "serve", model, "--runtime", runtime, *options]
+    Args:
+        artefact: The model.
+        folder: Where it is made.
+    """
+
+    def __init__(self, artefact: registry.Artefact, folder: str):
+        self.folder = Path(folder) / artefact.name
+        self.newest = 1
+        self._manifest = artefact.manifest
+        self._add(artefact.folder)
+
+    def add(self) -> None:
+        """Adds a version."""
+        self.newest += 1
+        self._add(self.folder / "1")
+
+    def _add(self, source: Path) -> None:
+        partial = self.folder / "partial"
+        shutil.copytree(source, partial)
+        manifest = json.dumps({**self._manifest, "version": self.newest})
+        (partial / MANIFEST).write_text(manifest, "utf-8")
+        partial.rename(self.folder / str(self.newest))
+
+
+class Server:
+    """`zoo serve` on free ports of 127.0.0.1.
+
+    Args:
+        model: Its name.
+        runtime: That runs it.
+        options: Of the command.
+        base: Where its versions lie; None serves the published one.
+    """
+
+    def __init__(
+        self, model: str, runtime: str, options: tuple[str, ...], base: Base | None = None
+    ):
+        self.model, self.base = model, base
+        served = model if base is None else str(base.folder)
+        command = [sys.executable, "-m", "zoo", "serve", served, "--runtime", runtime, *options]
         self._process = subprocess.Popen(
             [*command, "--port", "0", "--grpc-port", "0"],
             stdout=subprocess.PIPE,
@@ -109,18 +162,37 @@ class Server:
 
     def memory(self) -> float:
         """Returns the MB of all its processes, shared pages divided among those that share them."""
-        waiting, kilobytes = [self._process.pid], 0
-        while waiting:
-            process = Path("/proc") / str(waiting.pop())
-            try:
-                kilobytes += int(
-                    re.search(r"^Pss: +([0-9]+)", (process / "smaps_rollup").read_text(), re.M)[1]
-                )
-                for task in (process / "task").iterdir():
-                    waiting += map(int, (task / "children").read_text().split())
-            except OSError:  # it ended in the meantime
-                continue
+        kilobytes = 0
+        for process in self._processes():
+            with contextlib.suppress(OSError):  # it ended in the meantime
+                found = (Path("/proc") / str(process) / "smaps_rollup").read_text()
+                kilobytes += int(re.search(r"^Pss: +([0-9]+)", found, re.M)[1])
         return kilobytes / 1000
+
+    def _processes(self) -> list[int]:
+        """Returns the ids of its processes, those of the models last."""
+        found = [self._process.pid]
+        for process in found:  # grows
+            with contextlib.suppress(OSError):
+                for task in (Path("/proc") / str(process) / "task").iterdir():
+                    found += map(int, (task / "children").read_text().split())
+        return found
+
+    def kill_a_process(self) -> None:
+        """Kills one that runs the model."""
+        os.kill(self._processes()[-1], signal.SIGKILL)
+
+    def replace(self) -> None:
+        """Adds a version and returns when it alone is served."""
+        self.base.add()
+        while True:
+            time.sleep(0.1)
+            url = f"http://127.0.0.1:{self.port}/v1/models/{self.model}"
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                found = json.load(answer)["model_version_status"]
+            serving = [x["version"] for x in found if x["state"] != "END"]
+            if serving == [str(self.base.newest)]:
+                return
 
 
 @dataclass
@@ -252,6 +324,24 @@ async def load(
     await asyncio.gather(*(run() for _ in range(clients)))
     found.seconds = time.perf_counter() - begun_at
     return found
+
+
+async def load_and_change(
+    server: Server,
+    kind: Callable[[Server], Rest | Grpc],
+    expected: dict[str, str],
+    seconds: float,
+) -> tuple[Found, int]:
+    """Returns what 64 clients meet while processes die and versions go, and how many of each."""
+    changes = 0
+    asking = asyncio.create_task(load(server, kind, expected, 64, seconds))
+    while not asking.done():
+        await asyncio.sleep(1)
+        server.kill_a_process()
+        await asyncio.sleep(1)
+        await asyncio.to_thread(server.replace)
+        changes += 1
+    return await asking, changes
 
 
 def row(runtime: str, said: str, clients: int, found: Found, before: float, after: float) -> str:

@@ -20,6 +20,7 @@ from zoo.serving.deploy import IMAGE
 
 NAMES = ["seq2seq_attention_dates", "seq2seq_peeky_dates"]
 XLA = "--xla_cpu_compilation_enabled"
+ENVIRONMENT = [{"name": "TF_ENABLE_ONEDNN_OPTS", "value": "0"}]
 
 
 @pytest.fixture
@@ -104,6 +105,7 @@ def test_compose_starts_the_official_image_locked_up(deployed, base):
     assert models["source"].replace("$$", "$") == str(base) and models["target"] == "/models"
     assert models["read_only"] and config["read_only"]
     assert serving["command"].count(XLA) == 1  # the second model needs it
+    assert serving["environment"] == {x["name"]: x["value"] for x in ENVIRONMENT}
     for flag in serving["command"]:
         name, _, value = flag.partition("=")
         if name.endswith("_file"):
@@ -186,6 +188,7 @@ def test_kubernetes_parts_fit_each_other(deployed):
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"]["path"].startswith(f"/v1/models/{NAMES[0]}")
     assert container["args"].count(XLA) == 1
+    assert container["env"] == ENVIRONMENT
     for flag in container["args"]:
         name, _, value = flag.partition("=")
         if name.endswith("_file"):
@@ -218,6 +221,7 @@ def test_kserve_files_hold_what_kubernetes_takes(deployed):
         # What is left of the predictor is a pod's, of the model and the runtime a container's.
         [container] = [dict(each) for each in runtime["spec"]["containers"]]
         assert_locked(container)
+        assert container["env"] == ENVIRONMENT
         for name, value in model.items():
             if name == "args":
                 container["args"] = container["args"] + value

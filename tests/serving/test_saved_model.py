@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from cases import run_python
 
 from .conftest import NAME
 
@@ -124,3 +125,13 @@ def test_tensorflow_is_where_it_is_the_runtime_alone(request, runtime, holds):
     for worker in server.workers():
         with open(f"/proc/{worker}/maps") as maps:
             assert ("libtensorflow_cc" in maps.read()) == holds
+
+
+@pytest.mark.parametrize("given", [{}, {"TF_ENABLE_ONEDNN_OPTS": "1"}])
+@pytest.mark.parametrize("module", ["zoo.serving.saved_model", "zoo.runtime.saved_model_engine"])
+def test_tensorflow_runs_without_onednn_unless_told(module, given, monkeypatch):
+    """Its kernels grow with every shape of a request, and are slow on a single sentence."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)  # set by an import in this process
+    code = f"import {module}; from tensorflow.python.util import _pywrap_util_port as port; "
+    is_on = run_python(code + "print(port.IsMklEnabled())", **given).strip()
+    assert is_on == str(bool(given))

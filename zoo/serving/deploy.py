@@ -32,6 +32,8 @@ _CONFIG = "/config"  # where the server sees its configuration
 _GRPC_PORT, _REST_PORT = 8500, 8501
 _USER = 1000
 _BASE_MEMORY_MB = 512  # the server without a model
+# As `zoo.runtime.saved_model_engine` says: faster a sentence, and memory stays where it is.
+_ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 _MEMORY_A_BYTE = 4  # of a SavedModel: its weights, the graph, and room to compute
 
 
@@ -141,6 +143,10 @@ def _listed_flags(served: _Served) -> list[str]:
     ]
 
 
+def _listed_environment() -> str:
+    return json.dumps([{"name": name, "value": value} for name, value in _ENVIRONMENT.items()])
+
+
 def _compose(served: _Served) -> dict[str, str]:
     # The image has neither curl nor wget. A model's metadata is there once the model is.
     checks = [
@@ -159,6 +165,7 @@ services:
     entrypoint: [tensorflow_model_server]
     command:
 {_yaml_list(_listed_flags(served), 6)}
+    environment: {json.dumps(_ENVIRONMENT)}
     user: "{_USER}:{_USER}"
     read_only: true
     cap_drop: [ALL]
@@ -236,6 +243,7 @@ spec:
           command: [tensorflow_model_server]
           args:
 {_yaml_list(_listed_flags(served), 12)}
+          env: {_listed_environment()}
           ports:
             - {{name: grpc, containerPort: {_GRPC_PORT}}}
             - {{name: http, containerPort: {_REST_PORT}}}
@@ -344,6 +352,7 @@ spec:
       command: [tensorflow_model_server]
       args:
 {_yaml_list(_flags(served), 8)}
+      env: {_listed_environment()}
       ports:
         - {{containerPort: {_REST_PORT}, protocol: TCP}}
       securityContext:

@@ -1,13 +1,12 @@
 """A SavedModel as a server runs it. Importing this starts TensorFlow."""
 
 import numpy as np
-import tensorflow as tf
 
 from zoo import layout, models
 from zoo.errors import ZooError
 from zoo.registry import Artefact
 from zoo.runtime.load import saved_model_of
-from zoo.runtime.saved_model_engine import SavedModelEngine
+from zoo.runtime.saved_model_engine import INPUT_ERRORS, SavedModelEngine
 from zoo.serving.limits import Limits
 from zoo.serving.signatures import Signature, of_saved_model
 from zoo.serving.status import invalid
@@ -49,5 +48,5 @@ class SavedModel:
         self._limits.check(signature, inputs)
         try:
             return self._engine.run(signature, **inputs)
-        except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
+        except INPUT_ERRORS as error:
             raise invalid(" ".join(error.message.split())) from error
