@@ -7,6 +7,7 @@ from cases import COSTLY_TINY, batch
 
 import zoo
 from zoo.text.tokenizer import PAD_ID
+from zoo.training.losses import TokenCrossEntropy
 
 
 @pytest.mark.parametrize("name", COSTLY_TINY)
@@ -23,3 +24,18 @@ def test_one_batch_is_learnt_by_every_weight(name):
     for weight, start in zip(model.trainable_weights, before, strict=True):
         assert not np.array_equal(weight.numpy(), start), weight.path
     assert history.history["loss"][-1] < 0.2 * history.history["loss"][0]
+
+
+@pytest.mark.parametrize("name", COSTLY_TINY)
+def test_mixed_precision_learns_too(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model, arrays = zoo.build(name, seed=0).model, batch(name)
+        targets = arrays.pop("target_outputs")
+        model.compile(keras.optimizers.Adam(1e-2), loss=TokenCrossEntropy(pad_id=PAD_ID))
+        history = model.fit(arrays, targets, epochs=20, batch_size=len(targets), verbose=0)
+        assert model(arrays).dtype == "bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]

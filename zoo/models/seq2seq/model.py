@@ -251,7 +251,9 @@ class Seq2Seq(keras.Model):
         costs = ops.logsumexp(logits, axis=-1) - ops.sum(ops.where(chosen, logits, 0.0), axis=-1)
         cost, length = ops.sum(costs * real, axis=-1), ops.sum(real, axis=-1)  # (B,)
         total_length = ops.maximum(ops.sum(length), 1.0)
-        is_sampled = ops.cast(is_sampled, "float32")
+        weights, probabilities, is_sampled = (
+            ops.cast(drawn, "float32") for drawn in (weights, probabilities, is_sampled)
+        )
         baseline = ops.convert_to_tensor(self.baseline)
         losses = selection.reinforce_loss(
             cost,

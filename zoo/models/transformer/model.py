@@ -118,7 +118,8 @@ class Transformer(keras.Model):
             Logits, the dict of `layer_<i>_keys` and `layer_<i>_values` with this position, and the
             weights over the source `(B, H, S)` of the layer `config.alignment_layer`.
         """
-        x = self.target_embedding(tokens) + ops.take(self.positions, position, axis=0)  # (B, D)
+        here = ops.take(self.positions, position, axis=0)
+        x = self.target_embedding(tokens) + ops.cast(here, self.compute_dtype)  # (B, D)
         changed = {}
         for index, layer in enumerate(self.decoder_layers):
             names = f"layer_{index}_keys", f"layer_{index}_values"
@@ -135,7 +136,8 @@ class Transformer(keras.Model):
         return self._read_out(x), changed, weights
 
     def _positions_to(self, length):
-        return ops.convert_to_tensor(self.positions)[:length]
+        # Keras casts by itself what layers get, but no operands of a sum.
+        return ops.cast(ops.convert_to_tensor(self.positions)[:length], self.compute_dtype)
 
     def _read_out(self, x):
         if self.decoder_norm is not None:
