@@ -485,6 +485,11 @@ def train_here(zoo, monkeypatch, capsys):
         (["--preset", "seq2seq_test", "--set", "data.name=date"], "Unknown data set 'date'"),
         (["--preset", "seq2seq_test", "--data", "none"], "Expected the data set 'dates' at none"),
         (["--preset", "seq2seq_test", "--set", "model.vocab_size=9"], "model.vocab_size=62"),
+        (["--preset", "seq2seq_test", "--set", "train.start_from=fnord"], "Unknown model 'fnord'"),
+        (
+            ["--preset", "seq2seq_test", "--set", f"train.start_from={NAME}"],
+            "Expected weight 'decoder/layer_0/gru_cell/bias' of shape (2, 96)",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused(train_here, arguments, message):

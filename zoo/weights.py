@@ -60,14 +60,41 @@ def load(model: keras.Model, path: Path) -> None:
         example = Path(folder) / "expected.weights.h5"
         save(model, example)
         expected = _shapes(example)
-    actual = _shapes(path)
+    _require_same(expected, _shapes(path), place=path.name)
+    model.load_weights(path)
+
+
+def copy_trainable(source: keras.Model, target: keras.Model) -> None:
+    """Sets every trainable weight of `target` to that of `source`, both built.
+
+    Raises:
+        ZooError: If one of them has a weight that the other lacks, or has in another shape.
+    """
+    theirs, ours = (
+        {_path_inside(weight): weight for weight in model.trainable_weights}
+        for model in (source, target)
+    )
+    _require_same(
+        *({path: tuple(weight.shape) for path, weight in each.items()} for each in (ours, theirs)),
+        place="the model to start from",
+    )
+    for path, weight in ours.items():
+        weight.assign(theirs[path])
+
+
+def _path_inside(weight: keras.Variable) -> str:
+    """Returns a weight's path without the model's name, which Keras numbers."""
+    return weight.path.partition("/")[2]
+
+
+def _require_same(expected: dict, actual: dict, *, place: str) -> None:
+    """Raises an error at the first of the weights, by name, that is not of the shape expected."""
     for name in sorted(expected | actual):
         if expected.get(name) != actual.get(name):
             raise ZooError(
-                f"Expected weight {name!r} of shape {expected.get(name)} in {path.name}. "
+                f"Expected weight {name!r} of shape {expected.get(name)} in {place}. "
                 f"Received: {actual.get(name)}."
             )
-    model.load_weights(path)
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -26,13 +26,14 @@ def train(
     import keras
     import numpy as np
 
-    from zoo import layout, paths
+    from zoo import layout, paths, registry, weights
     from zoo.data.batches import encode_pairs
     from zoo.data.dataset import open_dataset
     from zoo.evaluation.evaluate import score
+    from zoo.models.restore import restore_task
     from zoo.runtime.keras_engine import KerasEngine
     from zoo.runtime.text_model import TextModel
-    from zoo.text.tokenizer import train_tokenizer
+    from zoo.text.tokenizer import Tokenizer, train_tokenizer
     from zoo.training.fit import fit
     from zoo.training.run_folder import RunFolder
 
@@ -41,16 +42,21 @@ def train(
     dataset = open_dataset(preset.data, data_dir=data_dir)
     split = "validation" if "validation" in dataset.manifest["splits"] else "test"
     train_pairs, scored_pairs = dataset.pairs("train"), dataset.pairs(split)
-    tokenizer = train_tokenizer(
-        (text for pair in train_pairs for text in pair),
-        kind=preset.data.tokenizer,
-        vocab_size=preset.model.vocab_size,
-    )
-    run = RunFolder(output, preset, command=command, resume=resume)
+    start = preset.train.start_from and registry.resolve(preset.train.start_from)
+    if start:
+        tokenizer = Tokenizer(start.read(layout.TOKENIZER))
+    else:
+        tokenizer = train_tokenizer(
+            (text for pair in train_pairs for text in pair),
+            kind=preset.data.tokenizer,
+            vocab_size=preset.model.vocab_size,
+        )
     keras.utils.set_random_seed(preset.train.seed)
-    run.write(layout.TOKENIZER, tokenizer.model)
-
     task = family_module(preset.family, "task").Task.from_preset(preset)
+    if start:
+        weights.copy_trainable(restore_task(start).model, task.model)
+    run = RunFolder(output, preset, command=command, resume=resume)
+    run.write(layout.TOKENIZER, tokenizer.model)
     model = TextModel(KerasEngine(task.model, task.signatures()), tokenizer, preset.model)
     sources = [source for source, _ in scored_pairs]
 

@@ -223,34 +223,41 @@ _CONDITIONAL = Seq2SeqConfig(
     readout_dropout=0.4,
 )
 
-# Luong's order without input feeding, so that the decoder reads a whole target at once.
+# In the place of Luong's order, whose state does not know what it looked at before: that stood at
+# 26.3 after 12 epochs.
 _LOCAL_P = replace(
     _CONDITIONAL,
     attention=AttentionConfig(score="general", window="local_p", half_width=4, units=256),
-    order="luong",
-    readout="tanh",
 )
 
+# Drawn positions teach nothing until attention knows where to look: half of the batches drawn from
+# the start stood at 8.4 after three epochs, where the additive one has 22.7. So it starts from the
+# weights of that one.
 _HARD = replace(_CONDITIONAL, attention=replace(_CONDITIONAL.attention, selection="hard"))
 
 
-def _multi30k(kind: str, model: Seq2SeqConfig, summary: str, paper: str, card: Card):
+def _multi30k(
+    kind: str, model: Seq2SeqConfig, summary: str, paper: str, card: Card, **train
+) -> Seq2SeqPreset:
     return Seq2SeqPreset(
         name=f"seq2seq_{kind}_multi30k_en_de",
         family="seq2seq",
         summary=f"English to German, captions of photographs; {summary}.",
         paper=paper,
         model=model,
-        train=TrainConfig(
-            epochs=30,
-            batch_tokens=2048,
-            learning_rate=1e-3,
-            schedule="cosine",
-            warmup_steps=600,
-            beta_2=0.98,
-            clip_norm=1.0,
-            label_smoothing=0.1,
-            average=5,
+        train=replace(
+            TrainConfig(
+                epochs=30,
+                batch_tokens=2048,
+                learning_rate=1e-3,
+                schedule="cosine",
+                warmup_steps=600,
+                beta_2=0.98,
+                clip_norm=1.0,
+                label_smoothing=0.1,
+                average=5,
+            ),
+            **train,
         ),
         decode=DecodeConfig(beam_size=5, length_penalty=1.0),
         data=DataConfig(name="multi30k", source="en", target="de", tokenizer="unigram"),
@@ -317,7 +324,7 @@ PRESETS = (
     _multi30k(
         "local_p",
         _LOCAL_P,
-        "a GRU that attends to nine words around one that it predicts",
+        "a conditional GRU that attends to nine pieces around a place that it predicts",
         "Luong, Pham and Manning, 2015 (arXiv:1508.04025), local-p, general score",
         Card(
             use="To compare with global attention: the same translation, seen through a window.",
@@ -339,5 +346,8 @@ PRESETS = (
             hard_input_expected="Der Vorstand verschob die Fusion.",
             hard_input_reason="no photograph shows a merger, so it never saw these words",
         ),
+        start_from="seq2seq_additive_multi30k_en_de@1",
+        epochs=10,
+        learning_rate=3e-4,
     ),
 )
