@@ -64,27 +64,37 @@ def load(model: keras.Model, path: Path) -> None:
     model.load_weights(path)
 
 
-def copy_trainable(source: keras.Model, target: keras.Model) -> None:
-    """Sets every trainable weight of `target` to that of `source`, both built.
+def copy_trainable(source: keras.Model, target: keras.Model, *, replaced: str) -> None:
+    """Sets the trainable weights of `target` to those of `source`, both built.
+
+    Args:
+        source: Where they come from.
+        target: Where they go.
+        replaced: A layer that may be of another kind in `target`; its weights are left alone then.
 
     Raises:
-        ZooError: If one of them has a weight that the other lacks, or has in another shape.
+        ZooError: If one of them has another weight that the other lacks, or has in another shape.
     """
     theirs, ours = (
-        {_path_inside(weight): weight for weight in model.trainable_weights}
+        # Without the model's name, which Keras numbers.
+        {weight.path.removeprefix(f"{model.name}/"): weight for weight in model.trainable_weights}
         for model in (source, target)
     )
-    _require_same(
-        *({path: tuple(weight.shape) for path, weight in each.items()} for each in (ours, theirs)),
-        place="the model to start from",
+    expected, actual = (
+        {path: tuple(weight.shape) for path, weight in each.items()} for each in (ours, theirs)
     )
-    for path, weight in ours.items():
-        weight.assign(theirs[path])
-
-
-def _path_inside(weight: keras.Variable) -> str:
-    """Returns a weight's path without the model's name, which Keras numbers."""
-    return weight.path.partition("/")[2]
+    layers = [
+        {path: shape for path, shape in each.items() if path.startswith(f"{replaced}/")}
+        for each in (expected, actual)
+    ]
+    if layers[0] != layers[1]:
+        expected, actual = (
+            {path: each[path] for path in each.keys() - layer}
+            for each, layer in zip((expected, actual), layers, strict=True)
+        )
+    _require_same(expected, actual, place="the model to start from")
+    for path in expected:
+        ours[path].assign(theirs[path])
 
 
 def _require_same(expected: dict, actual: dict, *, place: str) -> None:
