@@ -263,8 +263,8 @@ def _multi30k(
 
 
 # A window teaches little while it is in the wrong place, a drawn position while attention does not
-# know where to look: 6.4 after two epochs, and 8.4 after three, where the additive model has 16.0 and
-# 22.7. So both start from its weights.
+# know where to look: 6.4 after two epochs, and 8.4 after three, where the additive model has 16.0
+# and 22.7. So both start from its weights.
 _FROM_ADDITIVE = {"start_from": "seq2seq_additive_multi30k_en_de@1", "epochs": 10}
 
 _CAPTIONS = "captions: sentences of up to about forty words that describe what a photograph shows."
