@@ -3,9 +3,10 @@
     python tools/compare_attention.py --data DIR [--work DIR] [--seeds 2] [--epochs 8] [VARIANT]...
     python tools/compare_attention.py --check
 
-Every variant is the preset `seq2seq_local_p_multi30k_en_de` with other settings: the same encoder,
-decoder, data, batches and number of updates. A run that is finished is not run again, and one that
-was stopped goes on, so that the tool may be called until all are done. What is measured goes to
+Every variant is the preset `seq2seq_additive_multi30k_en_de` with another attention, and in Luong's
+order without feeding, so that a target is read at once: the same encoder, decoder, data, batches and
+number of updates. A run that is finished is not run again, and one that was stopped goes on, so that
+the tool may be called until all are done. What is measured goes to
 `zoo/models/seq2seq/comparison.json`; the table in the family's README and the picture beside it
 are made of that file. With --check it trains and writes nothing, and exits with 1 if the table is
 not that of the file.
@@ -28,7 +29,8 @@ from zoo.models import trained_preset
 from zoo.registry import Artefact
 from zoo.runtime.load import load
 
-PRESET = "seq2seq_local_p_multi30k_en_de"
+PRESET = "seq2seq_additive_multi30k_en_de"
+DECODER = {"model.order": "luong", "model.readout": "tanh", "model.attention.half_width": 4}
 TABLE = comparison.Comparison("seq2seq", "comparison")
 TIMED_SENTENCES = 200
 
@@ -79,6 +81,7 @@ def measured(variant: str, seed: int, run: Path, arguments: argparse.Namespace) 
     settings = {
         "train.seed": seed,
         "train.epochs": arguments.epochs,
+        **DECODER,
         **{f"model.attention.{name}": x for name, x in (GENERAL | VARIANTS[variant]).items()},
     }
     trained = comparison.trained(run, PRESET, settings, data=arguments.data)
