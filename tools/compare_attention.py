@@ -4,9 +4,9 @@
     python tools/compare_attention.py --check
 
 Every variant is the preset `seq2seq_additive_multi30k_en_de` with another attention, and in Luong's
-order without feeding, so that a target is read at once: the same encoder, decoder, data, batches and
-number of updates. A run that is finished is not run again, and one that was stopped goes on, so that
-the tool may be called until all are done. What is measured goes to
+order without feeding, so that a target is read at once: the same encoder, decoder, data, batches
+and number of updates. A run that is finished is not run again, and one that was stopped goes on, so
+that the tool may be called until all are done. What is measured goes to
 `zoo/models/seq2seq/comparison.json`; the table in the family's README and the picture beside it
 are made of that file. With --check it trains and writes nothing, and exits with 1 if the table is
 not that of the file.
