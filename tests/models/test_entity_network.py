@@ -352,12 +352,10 @@ def test_networks_are_chosen_by_words():
     model = _model(networks=2)
     parts = attempts.parts_of(examples, 2)
     assert [set(examples.task[rows]) for rows in parts] == [{1}, {2}]
+    for weight in model.choice.values():  # a choice that would be wrong, if one of them stayed
+        weight.assign(np.full(weight.shape, [50.0, 0.0]))
     choice.learn_choice(model, examples, parts, seed=0)
     np.testing.assert_array_equal(choice.chosen(model, examples), examples.task - 1)
-    assert all(np.abs(_array(weight)).max() > 1e-4 for weight in model.choice.values())
-    # A story of one world, asked of the other: its words are more, and decide.
-    inputs = {"story": examples.story(slice(0, 3)), "question": examples.question[90:93]}
-    assert np.isfinite(_array(model.choose(inputs))).all()
 
 
 @pytest.mark.parametrize(
