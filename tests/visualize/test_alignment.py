@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import ZooError
-from zoo.runtime.result import Result
+from zoo.runtime.result import Answer, Result
 from zoo.visualize.alignment import heat_map_figure, save_alignment
 
 RESULT = Result(
@@ -33,6 +33,38 @@ def test_heads_stand_side_by_side_and_then_their_mean():
         "head 1: source",
         "head 2: source",
         "mean: source",
+    ]
+
+
+def test_sentences_take_no_room_from_the_hops():
+    sentences = tuple(
+        f"Mary went back to the {place} before breakfast." for place in "abcdefghij" * 5
+    )
+    weights = np.eye(3, len(sentences))
+    answer = Answer("a", 1.0, sentences, "Where is Mary?", weights)
+    figure = heat_map_figure(answer.heat_map())
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    drawn = axes.get_window_extent()
+    assert drawn.width / len(sentences) == pytest.approx(drawn.height / 3)  # square cells
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(box.y0 >= drawn.y1 for box in boxes)
+    assert all(left.x1 <= right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+
+
+def test_a_dollar_sign_is_one(tmp_path):
+    tokens = ("$5^$", "$PATH\\foo$")
+    result = dataclasses.replace(RESULT, tokens=tokens, source_tokens=(*tokens, "$"))
+    save_alignment(result, tmp_path / "picture.svg")
+    labels = heat_map_figure(result.heat_map()).axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == list(tokens)
+
+
+def test_characters_without_a_font_are_told_once(tmp_path, caplog):
+    result = dataclasses.replace(RESULT, tokens=("\U0010fffd", "\U0010fffc"))
+    save_alignment(result, tmp_path / "picture.png")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"No font that is installed has all characters of the labels in {tmp_path / 'picture.png'}."
     ]
 
 
