@@ -54,7 +54,8 @@ def test_int8_costs_little(name):
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_runtimes_with_the_same_weights_score_the_same(name):
     scores = published(name).manifest["metrics"]["runtimes"]
-    assert scores["saved_model"]["value"] == pytest.approx(scores["keras"]["value"], abs=0.05)
+    allowed = {"bleu": 0.05, "exact_match": 1e-3, "wrong_bits": 0.02}[scores["keras"]["metric"]]
+    assert scores["saved_model"]["value"] == pytest.approx(scores["keras"]["value"], abs=allowed)
 
 
 @pytest.mark.parametrize("name", PUBLISHED_TEXT)

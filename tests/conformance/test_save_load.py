@@ -1,13 +1,17 @@
 """Weights come back bit by bit, or not at all."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
 from cases import TINY, batch, task
 
 import zoo
-from zoo import weights
+from zoo import models, weights
+from zoo.config import AttentionConfig
 from zoo.errors import ZooError
+from zoo.models.seq2seq.task import Task
 
 
 @pytest.fixture
@@ -96,3 +100,33 @@ def test_a_weight_too_large_for_float16_is_refused(saved, tmp_path):
         file[name][...] = 70000.0
     with pytest.raises(ZooError, match="float16 cannot hold"):
         weights.halve(path, tmp_path / "half.weights.h5")
+
+
+@pytest.mark.parametrize("score", ["additive", "dot"])
+def test_weights_are_copied_but_for_an_attention_of_another_kind(score):
+    source, target = _attending("additive", seed=0), _attending(score, seed=1)
+    before = [np.asarray(weight) for weight in target.trainable_weights]
+    weights.copy_trainable(source, target, replaced="attention")
+    theirs = {weight.path.partition("/")[2]: weight for weight in source.trainable_weights}
+    for weight, own in zip(target.trainable_weights, before, strict=True):
+        replaced = weight.path.startswith("attention/") and score != "additive"
+        expected = own if replaced else theirs[weight.path.partition("/")[2]]
+        np.testing.assert_array_equal(weight, expected, err_msg=weight.path)
+
+
+def test_another_shape_is_not_copied():
+    source, target = _attending("dot", seed=0), _attending("dot", seed=0, embedding_dim=9)
+    with pytest.raises(ZooError, match=r"Expected weight 'decoder/.* in the model to start from"):
+        weights.copy_trainable(source, target, replaced="attention")
+
+
+def _attending(score, *, seed, **changes):
+    """Returns a model of random weights that attends by `score`."""
+    preset = models.preset("seq2seq_test")
+    attention = AttentionConfig(score=score, units=7)
+    config = dataclasses.replace(preset.model, attention=attention, **changes)
+    model = Task.from_preset(dataclasses.replace(preset, model=config)).model
+    generator = np.random.default_rng(seed)
+    for weight in model.trainable_weights:
+        weight.assign(generator.normal(size=weight.shape))
+    return model

@@ -1,6 +1,7 @@
 """Every attention that the configuration offers: trained, stepped, and put on a device."""
 
 import dataclasses
+import itertools
 import typing
 
 import keras
@@ -44,6 +45,22 @@ def _variants():
             for value in values:
                 attention = {"score": "general", name: value, "half_width": 2}
                 found[f"{order}-{value}"] = {**model, "attention": attention}
+    # Options that meet in one attention; those that contradict each other are refused elsewhere.
+    for score, normalizer, window, selection in itertools.product(
+        ("general", "additive"),
+        typing.get_args(TYPES["normalizer"]),
+        typing.get_args(TYPES["window"]),
+        typing.get_args(TYPES["selection"]),
+    ):
+        options = (normalizer != "softmax") + (window != "global") + (selection != "soft")
+        draws = selection != "soft"
+        if options < (1 if score == "additive" else 2) or (
+            draws and (normalizer == "none" or window == "local_p")
+        ):
+            continue
+        attention = {"score": score, "normalizer": normalizer, "window": window,
+                     "selection": selection, "half_width": 2}  # fmt: skip
+        found[f"luong-{score}-{normalizer}-{window}-{selection}"] = {"attention": attention}
     tied = {"tie_embeddings": "all", "embedding_dim": 12}
     dropped = dict.fromkeys(("embedding_dropout", "context_dropout", "readout_dropout"), 0.1)
     additive = {"attention": {"score": "additive"}}

@@ -76,7 +76,7 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
     """Measure the model NAME on a split of the data set that it was trained on."""
     from zoo import evaluation
     from zoo.data import open_data
-    from zoo.export.card import shown_score
+    from zoo.export.card import shown_score, signatures_of
 
     artefact = registry.resolve(name)
     dataset = open_data(models.trained_preset(artefact.manifest), data_dir=data)
@@ -96,8 +96,8 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
             click.echo(f"wrong bits of a sequence at size {sizes}: {wrong}")
         for task, error in scores.get("error_by_task", {}).items():
             click.echo(f"error of task {task}: {error:.1%}")
-        if "signature" in scores:
-            click.echo(f"signature of {scores['metric']}: {scores['signature']}")
+        for metric, signature in signatures_of(scores).items():
+            click.echo(f"signature of {metric}: {signature}")
 
 
 @cli.command()

@@ -26,8 +26,9 @@ def evaluate(
 
     The metric is the one that the data set's manifest names; its range is that of the metric.
     Further metrics of the manifest stand in `also`, by name; BLEU comes with its `signature`, and
-    answers about stories with `error_by_task`, 0 to 1, and sequences with `wrong_bits_by_size`. The
-    value of answers is the mean over the tasks that the data set has in whole.
+    such metrics with theirs in `also_signatures`; answers about stories with `error_by_task`, 0 to
+    1, and sequences with `wrong_bits_by_size`. The value of answers is the mean over the tasks that
+    the data set has in whole.
     """
     if isinstance(dataset, TestSequences):
         return _evaluate_sequences(model, dataset, split)
@@ -51,9 +52,11 @@ def evaluate(
     if metric == "bleu":
         from zoo.evaluation.bleu import bleu_signature
 
-        facts["signature"] = bleu_signature(
-            dataset.references(split), language=dataset.config.target
-        )
+        references, language = dataset.references(split), dataset.config.target
+        facts["signature"] = bleu_signature(references, language=language)
+        if (other := "bleu_tokenized_lowercase") in scores:
+            signature = bleu_signature(references, language=language, tokenized_lowercase=True)
+            facts["also_signatures"] = {other: signature}
     return facts
 
 

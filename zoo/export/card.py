@@ -51,8 +51,7 @@ def _scores(manifest: dict) -> str:
                 f"| `{runtime}` | {metric} | {shown_score(metric, value)} | {facts['rows']} "
                 f"| {facts['split']} |"
             )
-        if "signature" in facts:
-            signatures[facts["metric"]] = facts["signature"]
+        signatures |= signatures_of(facts)
     beam_size = metrics.get("beam_size", 1)
     search = f" --beam-size {beam_size}" if beam_size > 1 else ""
     command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME{search}`"
@@ -70,6 +69,12 @@ def _scores(manifest: dict) -> str:
         )
     lines += [f"Signature of {metric}: `{text}`." for metric, text in signatures.items()]
     return "\n".join(lines)
+
+
+def signatures_of(facts: dict) -> dict[str, str]:
+    """Returns what makes each score that `evaluate` returned comparable, by metric."""
+    own = {facts["metric"]: facts["signature"]} if "signature" in facts else {}
+    return own | facts.get("also_signatures", {})
 
 
 def shown_score(metric: str, value: float) -> str:
