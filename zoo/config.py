@@ -83,8 +83,8 @@ class TrainConfig:
     clip_norm: float = 5.0  # of the gradient of all weights together
     label_smoothing: float = 0.0  # probability spread over the whole vocabulary
     average: int = 1  # the model is the mean of the weights after so many last epochs
-    # A model, `name@version`, whose trained weights and tokenizer it starts from; an attention of
-    # another kind starts anew.
+    # A model, `name@version`, whose trained weights and tokenizer it starts from; what an attention
+    # of another kind has beyond that model's starts anew.
     start_from: str | None = None
     seed: int = 0
 

@@ -64,16 +64,18 @@ def load(model: keras.Model, path: Path) -> None:
     model.load_weights(path)
 
 
-def copy_trainable(source: keras.Model, target: keras.Model, *, replaced: str) -> None:
+def copy_trainable(source: keras.Model, target: keras.Model, *, partly: str) -> None:
     """Sets the trainable weights of `target` to those of `source`, both built.
 
     Args:
         source: Where they come from.
         target: Where they go.
-        replaced: A layer that may be of another kind in `target`; its weights are left alone then.
+        partly: A layer of which only those weights are set that both have in one shape; it may be
+            of another kind in `target`.
 
     Raises:
-        ZooError: If one of them has another weight that the other lacks, or has in another shape.
+        ZooError: If, in another layer, one of them has a weight that the other lacks, or has in
+            another shape.
     """
     theirs, ours = (
         # Without the model's name, which Keras numbers.
@@ -83,15 +85,15 @@ def copy_trainable(source: keras.Model, target: keras.Model, *, replaced: str) -
     expected, actual = (
         {path: tuple(weight.shape) for path, weight in each.items()} for each in (ours, theirs)
     )
-    layers = [
-        {path: shape for path, shape in each.items() if path.startswith(f"{replaced}/")}
+    common = expected.items() & actual.items()
+    expected, actual = (
+        {
+            path: x
+            for path, x in each.items()
+            if (path, x) in common or not path.startswith(f"{partly}/")
+        }
         for each in (expected, actual)
-    ]
-    if layers[0] != layers[1]:
-        expected, actual = (
-            {path: each[path] for path in each.keys() - layer}
-            for each, layer in zip((expected, actual), layers, strict=True)
-        )
+    )
     _require_same(expected, actual, place="the model to start from")
     for path in expected:
         ours[path].assign(theirs[path])

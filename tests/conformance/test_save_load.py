@@ -102,28 +102,34 @@ def test_a_weight_too_large_for_float16_is_refused(saved, tmp_path):
         weights.halve(path, tmp_path / "half.weights.h5")
 
 
-@pytest.mark.parametrize("score", ["additive", "dot"])
-def test_weights_are_copied_but_for_an_attention_of_another_kind(score):
-    source, target = _attending("additive", seed=0), _attending(score, seed=1)
-    before = [np.asarray(weight) for weight in target.trainable_weights]
-    weights.copy_trainable(source, target, replaced="attention")
-    theirs = {weight.path.partition("/")[2]: weight for weight in source.trainable_weights}
-    for weight, own in zip(target.trainable_weights, before, strict=True):
-        replaced = weight.path.startswith("attention/") and score != "additive"
-        expected = own if replaced else theirs[weight.path.partition("/")[2]]
-        np.testing.assert_array_equal(weight, expected, err_msg=weight.path)
+@pytest.mark.parametrize("change", [{}, {"window": "local_p"}, {"score": "dot"}])
+def test_weights_are_copied_and_an_attention_of_another_kind_in_part(change):
+    additive = {"score": "additive", "units": 7}
+    source, target = _attending(additive, seed=0), _attending(additive | change, seed=1)
+    theirs, before = _values(source), _values(target)
+    weights.copy_trainable(source, target, partly="attention")
+    ours = _values(target)
+    own = {"center_kernel", "center_vector"} if "window" in change else set()
+    for path, value in ours.items():
+        expected = before[path] if path.rpartition("/")[2] in own else theirs[path]
+        np.testing.assert_array_equal(value, expected, err_msg=path)
 
 
 def test_another_shape_is_not_copied():
-    source, target = _attending("dot", seed=0), _attending("dot", seed=0, embedding_dim=9)
+    dot = {"score": "dot"}
+    source, target = _attending(dot, seed=0), _attending(dot, seed=0, embedding_dim=9)
     with pytest.raises(ZooError, match=r"Expected weight 'decoder/.* in the model to start from"):
-        weights.copy_trainable(source, target, replaced="attention")
+        weights.copy_trainable(source, target, partly="attention")
 
 
-def _attending(score, *, seed, **changes):
-    """Returns a model of random weights that attends by `score`."""
+def _values(model) -> dict:
+    return {x.path.removeprefix(f"{model.name}/"): x.numpy() for x in model.trainable_weights}
+
+
+def _attending(options, *, seed, **changes):
+    """Returns a model of random weights whose attention has these options."""
     preset = models.preset("seq2seq_test")
-    attention = AttentionConfig(score=score, units=7)
+    attention = AttentionConfig(**options)
     config = dataclasses.replace(preset.model, attention=attention, **changes)
     model = Task.from_preset(dataclasses.replace(preset, model=config)).model
     generator = np.random.default_rng(seed)

@@ -54,7 +54,7 @@ def train(
     keras.utils.set_random_seed(preset.train.seed)
     task = family_module(preset.family, "task").Task.from_preset(preset)
     if start:
-        weights.copy_trainable(restore_task(start).model, task.model, replaced="attention")
+        weights.copy_trainable(restore_task(start).model, task.model, partly="attention")
     run = RunFolder(output, preset, command=command, resume=resume)
     run.write(layout.TOKENIZER, tokenizer.model)
     model = TextModel(KerasEngine(task.model, task.signatures()), tokenizer, preset.model)
