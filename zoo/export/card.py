@@ -95,6 +95,8 @@ def _facts(manifest: dict) -> str:
         f"{training['seed']}, {len(training['epochs'])} epochs, "
         f"{sum(epoch['train_seconds'] for epoch in training['epochs']):.0f} seconds",
     }
+    if start := manifest["configuration"]["train"].get("start_from"):
+        rows["started from"] = f"the weights of `{start}`"
     if manifest.get("weights") == "float16":
         rows["`model.weights.h5`"] = "rounded to float16; every export has the rounded weights"
     if litert := manifest.get("litert"):
@@ -126,8 +128,10 @@ def _facts(manifest: dict) -> str:
 
 def _use(manifest: dict) -> str:
     name = manifest["name"]
+    preset = presets().get(name)
+    asked = "--story FILE QUESTION" if preset and preset.modality == "story" else "TEXT"
     return (
-        f"    zoo run {name} TEXT\n"
+        f"    zoo run {name} {asked}\n"
         f"    zoo export {name} --format saved_model\n"
         f"    zoo export {name} --format litert"
     )
