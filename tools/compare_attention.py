@@ -68,7 +68,8 @@ def main() -> None:
     # All variants with one seed before any with the next: the table is whole as early as can be.
     for seed in range(arguments.seeds):
         for variant in arguments.variants or VARIANTS:
-            run = arguments.work / variant.replace(", ", "_").replace(" ", "_") / str(seed)
+            folder = arguments.work / f"{arguments.epochs}_epochs"
+            run = folder / variant.replace(", ", "_").replace(" ", "_") / str(seed)
             results = TABLE.read()
             known = results.setdefault(variant, {}).get(str(seed))
             if known is None or known["epochs"] != arguments.epochs:

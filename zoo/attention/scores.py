@@ -22,7 +22,7 @@ def dot_scores(query, keys):
     Raises:
         ValueError: If `query` and `keys` are not equally wide.
 
-    Source: Luong, Pham and Manning, 2015 (arXiv:1508.04025), equation 8, "dot".
+    Source: Luong, Pham and Manning, 2015 (arXiv:1508.04025), section 3.1, "dot".
     """
     if query.shape[-1] != keys.shape[-1]:
         raise ValueError(
@@ -60,7 +60,7 @@ def general_scores(query, keys, *, kernel):
         keys: `(B, S, Dk)`.
         kernel: `(Dq, Dk)`, `W_a` in the paper.
 
-    Source: Luong, Pham and Manning, 2015 (arXiv:1508.04025), equation 8, "general".
+    Source: Luong, Pham and Manning, 2015 (arXiv:1508.04025), section 3.1, "general".
     """
     return dot_scores(ops.matmul(query, kernel), keys)
 
@@ -105,7 +105,7 @@ def concat_scores(query, keys, *, kernel, vector):
     Raises:
         ValueError: If `kernel` has not as many rows as `query` and `keys` are wide together.
 
-    Source: Luong, Pham and Manning, 2015 (arXiv:1508.04025), equation 8, "concat".
+    Source: Luong, Pham and Manning, 2015 (arXiv:1508.04025), section 3.1, "concat".
     """
     width = query.shape[-1]
     if kernel.shape[0] != width + keys.shape[-1]:
