@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from zoo.errors import ZooError
+from zoo.text.utf8 import require_utf8
 
 
 @contextlib.contextmanager
 def open_lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
     """Yields the lines to run on: of the command line, a file, or standard input."""
     if text:
-        yield (utf8(value, f"TEXT {number}") for number, value in enumerate(text, start=1))
+        yield (require_utf8(value, f"TEXT {number}") for number, value in enumerate(text, start=1))
     elif file is None:
         if sys.stdin is None:
             raise ZooError("Standard input is closed. Give TEXT or --file.")
@@ -55,12 +56,3 @@ def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
             yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             raise ZooError(f"Expected UTF-8. Line {number} of {name} is not.") from error
-
-
-def utf8(text: str, name: str) -> str:
-    """Returns an argument of the command line; bytes that are no UTF-8 arrive as surrogates."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ZooError(f"Expected UTF-8. {name} is not.") from error
-    return text

@@ -9,12 +9,13 @@ import click
 
 from zoo import console, registry
 from zoo.cli import options
-from zoo.cli.lines import chunks, open_lines, utf8
+from zoo.cli.lines import chunks, open_lines
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import Model, load
 from zoo.runtime.result import Answer, Result, Written
 from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel
+from zoo.text.utf8 import require_utf8
 
 _FILE_CHUNK = 512  # lines that are read, sorted by length and run together
 
@@ -98,7 +99,7 @@ def attend(name: str, text: str, story: Path | None, output: Path, runtime: str)
         raise missing_extra(error.name, extra="plot", purpose="Drawing") from error
 
     model = load(registry.resolve(name), runtime=runtime)
-    [result] = model([_reader(model, story)(utf8(text, "TEXT"))])
+    [result] = model([_reader(model, story)(require_utf8(text, "TEXT"))])
     save = save_memory if isinstance(result, Written) else save_alignment
     save(result, output)
 

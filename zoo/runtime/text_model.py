@@ -10,6 +10,7 @@ from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
 from zoo.runtime.result import Result
 from zoo.text.tokenizer import Tokenizer
+from zoo.text.utf8 import require_utf8
 
 _LOG = logging.getLogger("zoo")
 
@@ -107,9 +108,11 @@ class TextModel:
 
 
 def check_texts(texts: Sequence[str]) -> None:
-    """Raises ZooError unless `texts` is a sequence of strings and not a string itself."""
+    """Raises ZooError unless `texts` is a sequence of strings of UTF-8 and not a string itself."""
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise ZooError(f"Expected a list of strings. Received: {texts!r}.")
+    for number, text in enumerate(texts, start=1):
+        require_utf8(text, f"Text {number}")
 
 
 def warn_if_cut(line: int, length: int, limit: int) -> None:
