@@ -13,6 +13,8 @@ from zoo.text.tokenizer import Tokenizer
 from zoo.text.utf8 import require_utf8
 
 _LOG = logging.getLogger("zoo")
+# A beam that was never used has -1e9 over its length penalty, an output some thousands at most.
+_LOWEST_SCORE = -1e6
 
 
 class TextModel:
@@ -50,11 +52,11 @@ class TextModel:
         return [best for [best] in self.n_best(texts, 1, first_line=first_line)]
 
     def n_best(self, texts: Sequence[str], n: int, *, first_line: int = 1) -> list[list[Result]]:
-        """Returns the `n` best results of each text, best first; `n` is at most the beam size.
+        """Returns the `n` best results of each text, best first; fewer where there are no more.
 
         Args:
             texts: What to read.
-            n: How many.
+            n: How many, at most the beam size.
             first_line: The line number of the first text, for warnings.
 
         Raises:
@@ -77,7 +79,9 @@ class TextModel:
         for batch, answer in zip(batches, outputs, strict=True):
             for row, index in enumerate(batch):
                 results[index] = [
-                    self._result(sources[index], answer, row, beam) for beam in range(n)
+                    self._result(sources[index], answer, row, beam)
+                    for beam in range(n)
+                    if answer["scores"][row, beam] > _LOWEST_SCORE
                 ]
         return results
 

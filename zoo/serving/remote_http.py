@@ -105,7 +105,8 @@ class HttpRemote:
             message = f"no answer within {seconds:.3g} s"
             raise ServerError(self._address, Code.DEADLINE_EXCEEDED, message) from error
         except httpx.TransportError as error:
-            raise ServerError(self._address, Code.UNAVAILABLE, str(error)) from error
+            message = str(error) or type(error).__name__
+            raise ServerError(self._address, Code.UNAVAILABLE, message) from error
         try:
             found = orjson.loads(response.content)
         except orjson.JSONDecodeError:
