@@ -259,6 +259,18 @@ def dates(rows: int) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def test_a_saved_model_answers_rows_as_the_tflite_does(zoo):
+    (zoo.work / "in.txt").write_bytes(b"september 27, 1994\n5/\xff/01\n\n5/6/01\n")
+    command = ("batch", NAME, "--input", "in.txt", "--output", "out", "--runtime", "saved_model")
+    done = zoo(*command)
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout == "1 shards, 4 rows, 3 results, 1 errors, 0 cut\n"
+    results = lines_of(zoo.work / "out" / "results", "in.txt")
+    assert [(x["line"], x["text"]) for x in results] == [
+        (1, "1994-09-27"), (3, ""), (4, "2001-05-06"),
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_ten_thousand_rows_come_back_in_two_processes(zoo):
     pairs = dates(10_000)

@@ -3,11 +3,11 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from zoo.data.batches import pad
+from zoo.data.stories import Story
 from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
 from zoo.runtime.result import Answer
@@ -15,14 +15,6 @@ from zoo.text.tokenizer import Tokenizer
 from zoo.text.utf8 import require_utf8
 
 _LOG = logging.getLogger("zoo")
-
-
-@dataclass(frozen=True)
-class Story:
-    """What a model is asked: a question about sentences, in the order in which they are told."""
-
-    sentences: tuple[str, ...]
-    question: str
 
 
 class StoryModel:
