@@ -171,6 +171,7 @@ def test_a_wrong_order_is_refused_before_anything_is_written(refused, inputs, tm
     assert "There are none" in refused(inputs / "*.csv", output)
     assert "where the output goes" in refused(inputs / "*", inputs)
     assert "no option --fnord" in refused(inputs / "*", output, beam_options=["--fnord=1"])
+    assert "Expected UTF-8. The field" in refused(inputs / "*", output, field="\udcff")
     (tmp_path / "a.csv").write_text("x")
     assert "--format is needed" in refused(tmp_path / "*.csv", output)
     assert not output.exists()

@@ -133,6 +133,7 @@ def run_batch(
             pipeline fails.
     """
     artefact = registry.resolve(name)
+    require_utf8(field, "The field")
     job = Job(
         model=_worker_name(name, artefact),
         manifest_sha256=artefact.manifest_sha256(),

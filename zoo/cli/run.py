@@ -116,6 +116,7 @@ def _served(name: str, url: str) -> tuple[Model, int]:
     except ImportError as error:
         raise missing_extra(error.name, extra="serve", purpose="A server") from error
     client = Client(url, model=registry.resolve(name).name, local=name)
+    click.get_current_context().call_on_close(client.close)
     search = client.signatures().get("generate")
     return client.model, search.outputs["tokens"].shape[1] if search else 1
 
