@@ -6,6 +6,7 @@ import json
 import resource
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 from conftest import NAME, Done
@@ -177,6 +178,23 @@ def test_an_argument_that_is_not_utf8_is_refused(zoo, first):
     zoo(first, NAME, b"\xff", *output).refused("Expected UTF-8. TEXT")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"story": ["\\ud800"], "question": "Where?"}',
+        '{"story": ["Mary went."], "question": "\\udcff?"}',
+    ],
+)
+def test_a_story_that_utf8_cannot_hold_is_refused(zoo, line):
+    zoo("run", "memory_network_babi_1k", line).refused("Line 1: Expected UTF-8.", "is not: ")
+
+
+def test_more_than_one_answer_is_refused_of_what_has_one(zoo):
+    zoo("run", "memory_network_babi_1k", "{}", "--n-best", "2").refused(
+        "--n-best is for models that write text. memory_network_babi_1k is none."
+    )
+
+
 @pytest.mark.parametrize("size", ["0", "-1"])
 @pytest.mark.parametrize(
     "arguments",
@@ -238,6 +256,13 @@ def test_what_cannot_be_evaluated_is_refused(zoo, arguments, message):
 @pytest.mark.parametrize("calls", ["0", "-1"])
 def test_a_benchmark_of_no_calls_is_refused(zoo, calls):
     zoo("benchmark", NAME, "--calls", calls).refused("calls must be at least 1")
+
+
+def test_a_bundle_that_is_a_zip_is_to_be_unpacked(zoo, tmp_path):
+    bundle = tmp_path / "app.zip"
+    with zipfile.ZipFile(bundle, "w") as content:
+        content.writestr("model.tflite", b"")
+    zoo("benchmark", "--bundle", bundle).refused(f"Expected a folder. {bundle} is a zip: unpack it")
 
 
 @pytest.mark.parametrize(

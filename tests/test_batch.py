@@ -15,12 +15,12 @@ LIMIT = 32  # tokens that the model reads; one is a character here
 LONG = "9" * (LIMIT + 1)
 # Lines of each file: the model's input, or None where the row is none.
 ROWS = {
-    "a.jsonl": ["5/5/01", None, "september 27, 1994", None, None, "", LONG, None, "9月27日"],
+    "a.jsonl": ["5/5/01", None, "september 27, 1994", None, None, "", LONG, None, "9月27日", None],
     "b.txt": ["5/6/01", "", "a\tb", None, "MAY 13, 1971"],
     "deep/b.txt.bz2": ["5/7/01", "5/8/01", "5/9/01"],
     "c.parquet": ["5/10/01", None, "5/11/01"],
 }
-BAD_JSON = [b'{"text": 3}', b"", b'{"text": "x"', b'["x"]']
+BAD_JSON = [b'{"text": 3}', b"", b'{"text": "x"', b'["x"]', b'{"text": "\\ud800 5/6/01"}']
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def done(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
     finished = Zoo(folder)(*arguments(inputs, folder / "out", "--shard-rows", "2"))
     assert (finished.status, finished.stderr) == (0, "")
-    assert finished.stdout == "11 shards, 20 rows, 14 results, 6 errors, 1 cut\n"
+    assert finished.stdout == "11 shards, 21 rows, 14 results, 7 errors, 1 cut\n"
     return folder / "out"
 
 
@@ -71,7 +71,7 @@ def lines_of(folder, name) -> list[dict]:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_every_row_has_one_line_in_its_order(done, inputs, name):
-    results, errors = lines_of(done, name), lines_of(done / "errors", name)
+    results, errors = lines_of(done / "results", name), lines_of(done / "errors", name)
     good = [line for line, text in enumerate(ROWS[name], start=1) if text is not None]
     bad = [line for line, text in enumerate(ROWS[name], start=1) if text is None]
     assert [x["line"] for x in results] == good
@@ -82,14 +82,16 @@ def test_every_row_has_one_line_in_its_order(done, inputs, name):
 @pytest.mark.parametrize("name", ROWS)
 def test_answers_are_those_of_the_model(done, name):
     texts = [text for text in ROWS[name] if text is not None]
-    for actual, expected in zip(lines_of(done, name), library.load(NAME)(texts), strict=True):
+    for actual, expected in zip(
+        lines_of(done / "results", name), library.load(NAME)(texts), strict=True
+    ):
         assert actual["text"] == expected.text
         assert actual["score"] == pytest.approx(expected.score, abs=1e-5)
         assert set(actual) - {"cut"} == {"file", "line", "text", "score"}
 
 
 def test_a_row_that_is_cut_says_so(done):
-    cut = {x["line"] for x in lines_of(done, "a.jsonl") if x.get("cut")}
+    cut = {x["line"] for x in lines_of(done / "results", "a.jsonl") if x.get("cut")}
     assert cut == {ROWS["a.jsonl"].index(LONG) + 1}
 
 
@@ -98,6 +100,7 @@ def test_a_bad_row_is_kept_with_its_reason(done):
     assert [x["row"].encode() for x in errors] == BAD_JSON
     assert [x["error"].partition(". ")[0].rstrip(".") for x in errors] == [
         "Expected a string as 'text'", "Expected JSON", "Expected JSON", "Expected a JSON object",
+        "Expected UTF-8",
     ]  # fmt: skip
     [error] = lines_of(done / "errors", "b.txt")
     assert error["error"] == "Expected UTF-8."
@@ -107,18 +110,18 @@ def test_a_bad_row_is_kept_with_its_reason(done):
 
 
 def test_nothing_else_is_left(done):
-    folders = {path.name for path in done.iterdir() if path.is_dir()}
-    assert folders == {"deep", "done", "errors"}
+    names = {path.name for path in done.iterdir()}
+    assert names == {"done", "errors", "job.json", "results", "summary.json"}
     assert not list(done.rglob(".partial-*"))
     summary = json.loads((done / "summary.json").read_text())
-    assert summary == {"shards": 11, "rows": 20, "results": 14, "errors": 6, "cut": 1}
+    assert summary == {"shards": 11, "rows": 21, "results": 14, "errors": 7, "cut": 1}
 
 
 def test_a_job_goes_on_with_what_is_missing(done, inputs, zoo, tmp_path):
     import shutil
 
     output = shutil.copytree(done, tmp_path / "out")
-    kept, redone = output / "b.txt-000000.jsonl", output / "a.jsonl-000001.jsonl"
+    kept, redone = (output / "results" / f"{x}.jsonl" for x in ("b.txt-000000", "a.jsonl-000001"))
     expected = redone.read_bytes()
     kept.write_text("kept")
     redone.unlink()
@@ -127,7 +130,7 @@ def test_a_job_goes_on_with_what_is_missing(done, inputs, zoo, tmp_path):
     again = zoo(*arguments(inputs, output, "--shard-rows", "2"))
 
     assert (again.status, again.stderr) == (0, "")
-    assert again.stdout == "11 shards, 20 rows, 14 results, 6 errors, 1 cut\n"
+    assert again.stdout == "11 shards, 21 rows, 14 results, 7 errors, 1 cut\n"
     assert redone.read_bytes() == expected
     assert kept.read_text() == "kept"
 
@@ -140,7 +143,8 @@ def refused():
 
     def call(inputs, output, **options):
         with pytest.raises(ZooError) as error:
-            run_batch(NAME, [str(inputs)], str(output), **options)
+            patterns = inputs if isinstance(inputs, list) else [inputs]
+            run_batch(NAME, [str(x) for x in patterns], str(output), **options)
         return str(error.value)
 
     return call
@@ -167,6 +171,7 @@ def test_a_wrong_order_is_refused_before_anything_is_written(refused, inputs, tm
     assert "There are none" in refused(inputs / "*.csv", output)
     assert "where the output goes" in refused(inputs / "*", inputs)
     assert "no option --fnord" in refused(inputs / "*", output, beam_options=["--fnord=1"])
+    assert "Expected UTF-8. The field" in refused(inputs / "*", output, field="\udcff")
     (tmp_path / "a.csv").write_text("x")
     assert "--format is needed" in refused(tmp_path / "*.csv", output)
     assert not output.exists()
@@ -179,8 +184,67 @@ def test_a_file_that_changed_since_is_refused(refused, tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("5/5/01\n")
     run_batch(NAME, [str(file)], str(tmp_path / "out"))
+    file.write_text("5/6/01\n")  # as long as before
+    assert "has changed" in refused(file, tmp_path / "out")
     file.write_text("5/5/01\n5/6/01\n")
     assert "has changed" in refused(file, tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_story_that_the_model_cannot_read_is_kept_with_its_reason(tmp_path):
+    from zoo.batch import run_batch
+
+    good = '{"story": ["Mary went to the kitchen."], "question": "Where is Mary?"}'
+    bad = '{"story": ["\\ud800"], "question": "Where is Mary?"}'
+    (tmp_path / "a.jsonl").write_text(f"{bad}\n{good}\n")
+    counts = run_batch("memory_network_babi_1k", [f"{tmp_path}/a.jsonl"], str(tmp_path / "out"))
+    assert (counts["results"], counts["errors"]) == (1, 1)
+    [result] = lines_of(tmp_path / "out" / "results", "a.jsonl")
+    [error] = lines_of(tmp_path / "out" / "errors", "a.jsonl")
+    assert (result["line"], result["text"], error["line"]) == (2, "kitchen", 1)
+    assert "Expected UTF-8" in error["error"] and error["row"] == bad
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_files_that_are_named_as_the_output_lose_nothing(tmp_path):
+    from zoo.batch import run_batch
+
+    names = ["a.jsonl", "errors/a.jsonl", "results/a.jsonl", "done/a.jsonl", "summary.json"]
+    for name in names:
+        file = tmp_path / "in" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{"text": "5/5/01"}\nbad row of ' + name)
+    out = tmp_path / "out"
+    counts = run_batch(NAME, [f"{tmp_path}/in/**"], str(out), format="jsonl")
+    assert (counts["rows"], counts["results"], counts["errors"]) == (10, 5, 5)
+    for name in names:
+        [result], [error] = lines_of(out / "results", name), lines_of(out / "errors", name)
+        assert (result["file"], result["text"]) == (str(tmp_path / "in" / name), "2001-05-05")
+        assert error["row"] == f"bad row of {name}"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_files_whose_output_would_meet_are_refused(refused, tmp_path):
+    for name in ("a.txt", "a.txt-000000.jsonl/b.txt", "deep/a.txt"):
+        file = tmp_path / "in" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("5/5/01")
+    out = tmp_path / "out"
+    assert "the same output" in refused([tmp_path / "in" / "**"], out)
+    assert "the same output" in refused([tmp_path / "in/a.txt", tmp_path / "in/deep/a.txt"], out)
+    assert not out.exists()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_that_two_patterns_match_is_read_once(tmp_path):
+    from zoo.batch import run_batch
+
+    file = tmp_path / "in" / "deep" / "a.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("5/5/01")
+    patterns = [f"{tmp_path}/in/**", f"{tmp_path}/in/deep/*.txt"]
+    assert run_batch(NAME, patterns, str(tmp_path / "out"))["rows"] == 1
+    assert len(lines_of(tmp_path / "out" / "results", "deep/a.txt")) == 1
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -196,13 +260,25 @@ def dates(rows: int) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def test_a_saved_model_answers_rows_as_the_tflite_does(zoo):
+    (zoo.work / "in.txt").write_bytes(b"september 27, 1994\n5/\xff/01\n\n5/6/01\n")
+    command = ("batch", NAME, "--input", "in.txt", "--output", "out", "--runtime", "saved_model")
+    done = zoo(*command)
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout == "1 shards, 4 rows, 3 results, 1 errors, 0 cut\n"
+    results = lines_of(zoo.work / "out" / "results", "in.txt")
+    assert [(x["line"], x["text"]) for x in results] == [
+        (1, "1994-09-27"), (3, ""), (4, "2001-05-06"),
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_ten_thousand_rows_come_back_in_two_processes(zoo):
     pairs = dates(10_000)
     (zoo.work / "in.txt").write_text("".join(f"{text}\n" for text, _ in pairs))
     done = zoo("batch", NAME, "--input", "in.txt", "--output", "out", "--processes", "2")
     assert (done.status, done.stderr) == (0, "")
-    results = lines_of(zoo.work / "out", "in.txt")
+    results = lines_of(zoo.work / "out" / "results", "in.txt")
     assert [x["line"] for x in results] == list(range(1, 10_001))
     assert [x["text"] for x in results] == [answer for _, answer in pairs]
 
@@ -225,7 +301,9 @@ def test_a_job_that_is_killed_goes_on(zoo):
     done = zoo(*command)
 
     assert done.stdout == "40 shards, 4000 rows, 4000 results, 0 errors, 0 cut\n"
-    assert [x["text"] for x in lines_of(out, "in.txt")] == [answer for _, answer in pairs]
+    assert [x["text"] for x in lines_of(out / "results", "in.txt")] == [
+        answer for _, answer in pairs
+    ]
     assert first.items() <= {path.name: path.stat().st_ino for path in out.glob("done/*")}.items()
 
 
@@ -234,7 +312,7 @@ def test_rows_of_a_sequence_model_are_read_by_it(zoo):
     (zoo.work / "in.txt").write_text("10110010 01101001\nno bits\n" + "10110010 " * 500 + "\n")
     done = zoo("batch", "neural_turing_machine_copy", "--input", "in.txt", "--output", "out")
     assert done.stdout == "1 shards, 3 rows, 1 results, 2 errors, 0 cut\n", done.stderr
-    [result] = lines_of(zoo.work / "out", "in.txt")
+    [result] = lines_of(zoo.work / "out" / "results", "in.txt")
     assert (result["line"], result["text"]) == (1, "10110010 01101001")
     errors = lines_of(zoo.work / "out" / "errors", "in.txt")
     assert [x["line"] for x in errors] == [2, 3] and "room for" in errors[1]["error"]

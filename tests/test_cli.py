@@ -1,7 +1,10 @@
 """Lines in, lines out, at the command line."""
 
 import json
+import os
+import pty
 import subprocess
+import termios
 
 import numpy as np
 import pytest
@@ -145,6 +148,62 @@ def test_n_best_are_the_beam_from_the_best_down(zoo, runtime, cache_of_saved_mod
     assert [result["text"] for result in results] == lines[:3]
     scores = [result["score"] for result in results]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_hypotheses_that_there_are_not_are_not_listed(zoo):
+    options = ("--beam-size", "4", "--n-best", "2")
+    done = zoo("run", NAME, *options, "--json", "", DATE)
+    empty, results = map(json.loads, done.stdout.splitlines())
+    assert [(result["text"], result["score"]) for result in empty] == [("", 0.0)]
+    assert len(results) == 2 and results[1]["score"] > -100
+    lines = zoo("run", NAME, *options, "", DATE).stdout.split("\n")  # two for each all the same
+    assert lines == ["", "", *(result["text"] for result in results), ""]
+
+
+@pytest.fixture
+def on_a_terminal(zoo):
+    """Returns a function that runs a command and returns what a terminal shows, and its output."""
+
+    def run(*arguments, output):
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, 80))
+        stdout = theirs if output == "terminal" else subprocess.PIPE
+        process = zoo.start(*arguments, stdin=theirs, stdout=stdout, stderr=theirs)
+        os.close(theirs)
+        shown = b""
+        with process, os.fdopen(ours, "rb", buffering=0) as terminal:
+            try:
+                while chunk := terminal.read(10_000):
+                    shown += chunk
+            except OSError:  # how Linux says that the other end is closed
+                pass
+            printed = b"" if process.stdout is None else process.stdout.read()
+        assert process.returncode == 0, shown
+        return shown.decode(), printed.decode()
+
+    return run
+
+
+def test_answers_on_a_terminal_have_no_progress_among_them(zoo, on_a_terminal):
+    (zoo.work / "lines").write_text(f"{DATE}\n5/5/01\n")
+    shown, _ = on_a_terminal("run", NAME, "--file", "lines", output="terminal")
+    assert shown == f"{ANSWER}\r\n2001-05-05\r\n"
+
+
+def test_progress_is_of_the_bytes_of_the_file(zoo, on_a_terminal):
+    (zoo.work / "lines").write_text(f"{DATE}\n{'9' * 40}\n" + f"{DATE}\n" * 1000)
+    shown, printed = on_a_terminal("run", NAME, "--file", "lines", output="pipe")
+    assert printed.startswith(f"{ANSWER}\n") and printed.count("\n") == 1002
+    lines = [line for line in shown.replace("\r", "\n").split("\n") if line.strip()]
+    assert lines[-1].startswith("100%|") and "19.1k/19.1k" in lines[-1]
+    told = "Line 2 has 40 tokens; the model reads 32, the rest is cut."
+    assert told in lines  # on a line of its own
+
+
+def test_a_story_is_read_without_progress(zoo, on_a_terminal):
+    (zoo.work / "story").write_text("Mary went to the kitchen.\n")
+    arguments = ("run", "memory_network_babi_1k", "--story", "story", "Where is Mary?")
+    assert on_a_terminal(*arguments, output="pipe") == ("", "kitchen\n")
 
 
 def test_a_long_file_is_answered_in_its_order(zoo, tmp_path):

@@ -3,11 +3,12 @@
     files -> shards of rows -> rows -> RunInference -> results, a file a shard
 
 A shard is so many rows of one input file. Its results come in the order of its rows, a line of JSON
-each, in OUT/FILE-SHARD.jsonl; a row that cannot be read or answered is a line of
+each, in OUT/results/FILE-SHARD.jsonl; a row that cannot be read or answered is a line of
 OUT/errors/FILE-SHARD.jsonl instead, with the row and the reason. A shard's files are renamed into
 place when all of its rows are there, counted, and OUT/done/FILE-SHARD.json says so; the same
 command, run again after it was interrupted, leaves finished shards alone. OUT/job.json says what is
-being run, and OUT/summary.json, at the end, how many rows, results and errors there are.
+being run, and OUT/summary.json, at the end, how many rows, results and errors there are. No name of
+a file can be mistaken for another's output: names have folders of their own.
 
 Files are read and written by Beam's file systems, so that gs://, s3:// and hdfs:// work where
 Beam's extras are installed.
@@ -20,6 +21,7 @@ import json
 import logging
 import os
 import posixpath
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -37,9 +39,11 @@ from zoo.errors import ZooError
 from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
 from zoo.runtime.load import Model, Runtime, load
+from zoo.text.utf8 import require_utf8
 
 FORMATS = ("text", "jsonl", "parquet")
 JOB, SUMMARY = "job.json", "summary.json"
+RESULTS, ERRORS, DONE = "results", "errors", "done"  # folders
 _SUFFIXES = {".txt": "text", ".text": "text", ".jsonl": "jsonl", ".ndjson": "jsonl"} | {
     ".parquet": "parquet"
 }
@@ -65,11 +69,22 @@ class Job:
 
 
 @dataclasses.dataclass(frozen=True)
+class File:
+    """A file of rows, and what tells that it has changed."""
+
+    location: str
+    name: str  # below the folders of the output
+    bytes: int
+    # When it was written, in seconds; a checksum where the file system does not say.
+    version: float | str
+
+
+@dataclasses.dataclass(frozen=True)
 class Shard:
     """Rows of one file."""
 
     file: str  # where it lies
-    name: str  # below the output folder
+    name: str  # below the folders of the output
     format: str
     index: int
     first_row: int  # from 1, of the file
@@ -78,7 +93,7 @@ class Shard:
 
     @property
     def output(self) -> str:
-        """The path of its files below the output folder, without a suffix."""
+        """The path of its files below the folders of the output, without a suffix."""
         return f"{self.name}-{self.index:06d}"
 
 
@@ -100,7 +115,8 @@ def run_batch(
 
     Args:
         name: A published name, or a folder with a model that every worker sees.
-        inputs: Patterns of files; `**` stands for any folders.
+        inputs: Patterns of files; `**` stands for any folders. A file that several match is read
+            once.
         output: A new folder, or that of the same job, interrupted.
         runtime: What runs the model; `litert` needs no TensorFlow.
         beam_size: Of the search.
@@ -117,6 +133,7 @@ def run_batch(
             pipeline fails.
     """
     artefact = registry.resolve(name)
+    require_utf8(field, "The field")
     job = Job(
         model=_worker_name(name, artefact),
         manifest_sha256=artefact.manifest_sha256(),
@@ -145,11 +162,11 @@ def run_batch(
     return json.loads(_read(_join(output, SUMMARY)))
 
 
-def _build(pipeline, job: Job, files: list[tuple[str, str]], output: str, modality: str) -> None:
+def _build(pipeline, job: Job, files: list[File], output: str, modality: str) -> None:
     handler = KeyedModelHandler(ZooHandler(job))
     shards = (
         pipeline
-        | "Files" >> beam.Create([(file, name, _format_of(job, file)) for file, name in files])
+        | "Files" >> beam.Create([(x.location, x.name, _format_of(job, x.location)) for x in files])
         | "SpreadFiles" >> beam.Reshuffle()
         | "Split" >> beam.FlatMap(_split, job.shard_rows)
         | "Finished" >> beam.ParDo(_Finished(output)).with_outputs("finished", main="open")
@@ -202,7 +219,7 @@ class ZooHandler(ModelHandler[str, dict, Model]):
     def run_inference(
         self, batch: Sequence[str], model: Model, inference_args: dict[str, Any] | None = None
     ) -> Iterable[dict]:
-        """Returns the answer to each line, in order."""
+        """Returns the answer to each line, in order; of one that is refused, with the line."""
         read, errors = {}, {}
         for at, line in enumerate(batch):
             try:
@@ -211,6 +228,9 @@ class ZooHandler(ModelHandler[str, dict, Model]):
                 errors[at] = {"error": str(error)}
         answered = self._answered(list(read.values()), model)
         answers = dict(zip(read, answered, strict=True)) | errors
+        for at, answer in answers.items():
+            if "error" in answer:
+                answer["row"] = batch[at]
         return [answers[at] for at in range(len(batch))]
 
     def get_metrics_namespace(self) -> str:
@@ -306,7 +326,7 @@ class _Finished(beam.DoFn):
 
     def process(self, shard: Shard):
         try:
-            counts = json.loads(_read(_join(self._output, "done", f"{shard.output}.json")))
+            counts = json.loads(_read(_join(self._output, DONE, f"{shard.output}.json")))
         except FileNotFoundError:
             yield shard
         else:
@@ -359,7 +379,7 @@ class _Read(beam.DoFn):
         [field] = self._fields
         if not isinstance(found.get(field), str):
             raise ZooError(f"Expected a string as {field!r}.")
-        return found[field]
+        return require_utf8(found[field], repr(field))
 
 
 class _Write(beam.DoFn):
@@ -379,8 +399,8 @@ class _Write(beam.DoFn):
         errors = [answer for answer in ordered if "error" in answer]
         results = [answer for answer in ordered if "error" not in answer]
         if errors:
-            _write(_join(self._output, "errors", f"{name}.jsonl"), errors)
-        _write(_join(self._output, f"{name}.jsonl"), results)
+            _write(_join(self._output, ERRORS, f"{name}.jsonl"), errors)
+        _write(_join(self._output, RESULTS, f"{name}.jsonl"), results)
         counts = {
             "shards": 1,
             "rows": shard.rows,
@@ -388,7 +408,7 @@ class _Write(beam.DoFn):
             "errors": len(errors),
             "cut": sum("cut" in answer for answer in results),
         }
-        _write(_join(self._output, "done", f"{name}.json"), [counts])
+        _write(_join(self._output, DONE, f"{name}.json"), [counts])
         yield counts
 
 
@@ -437,9 +457,13 @@ def _total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     return {name: sum(each[name] for each in counts) for name in _COUNTS}
 
 
-def _matched(patterns: Sequence[str], output: str) -> list[tuple[str, str]]:
-    """Returns the location of every file and its name below the output folder."""
-    files = {}
+def _matched(patterns: Sequence[str], output: str) -> list[File]:
+    """Returns every file once, by its location; its name is by the first pattern that it matches.
+
+    Raises:
+        ZooError: If there is none, or the output of one would meet another's or an input.
+    """
+    files: dict[str, File] = {}
     for pattern in patterns:
         pattern = pattern if "://" in pattern else os.path.abspath(pattern)
         try:
@@ -451,24 +475,44 @@ def _matched(patterns: Sequence[str], output: str) -> list[tuple[str, str]]:
         whole = pattern.partition("*")[0].partition("?")[0].partition("[")[0]
         folder = posixpath.dirname(whole.replace(os.sep, "/")) + "/"
         for facts in found.metadata_list:
-            name = facts.path.replace(os.sep, "/").removeprefix(folder)
-            if files.setdefault(name, facts.path) != facts.path:
-                raise ZooError(f"{files[name]} and {facts.path} would have the same output.")
+            path = require_utf8(facts.path, "The name of a file")
+            if path not in files:
+                name = path.replace(os.sep, "/").removeprefix(folder)
+                version = facts.last_updated_in_seconds or FileSystems.checksum(path)
+                files[path] = File(path, name, facts.size_in_bytes, version)
+    _require_outputs_apart(files.values())
     inside = _location(output).replace(os.sep, "/") + "/"
-    for path in files.values():
+    for path in files:
         if path.replace(os.sep, "/").startswith(inside):
             raise ZooError(f"Expected input outside {output}, where the output goes. Found {path}.")
-    return sorted((path, name) for name, path in files.items())
+    return [files[path] for path in sorted(files)]
 
 
-def _start(job: Job, files: list[tuple[str, str]], output: str) -> None:
+def _require_outputs_apart(files: Iterable[File]) -> None:
+    by_name: dict[str, File] = {}
+    for file in files:
+        if (other := by_name.setdefault(file.name, file)) is not file:
+            raise ZooError(f"{other.location} and {file.location} would have the same output.")
+    for file in by_name.values():
+        for folder in _folders(file.name):  # none may be a file that a shard of another has
+            shard = re.fullmatch(r"(.*)-[0-9]{6,}\.jsonl?", folder, re.DOTALL)
+            if shard and (other := by_name.get(shard[1])):
+                raise ZooError(f"{other.location} and {file.location} would have the same output.")
+
+
+def _folders(name: str) -> Iterator[str]:
+    while name := posixpath.dirname(name):
+        yield name
+
+
+def _start(job: Job, files: list[File], output: str) -> None:
     """Writes OUT/job.json; of a job that goes on, checks that it is the same one.
 
     Raises:
         ZooError: If the folder holds something else, or a file has changed since.
     """
-    for location, _ in files:
-        _format_of(job, location)  # refuses the unknown
+    for file in files:
+        _format_of(job, file.location)  # refuses the unknown
     path = _join(output, JOB)
     facts = dataclasses.asdict(job) | {"files": {}}
     try:
@@ -485,11 +529,14 @@ def _start(job: Job, files: list[tuple[str, str]], output: str) -> None:
                     f"Received: {value!r}."
                 )
         facts["files"] = before["files"]
-    for location, _ in files:
-        [found] = FileSystems.match([_escaped(location)])
-        size = found.metadata_list[0].size_in_bytes
-        if facts["files"].setdefault(location, size) != size:
-            raise ZooError(f"{location} has changed since the job in {output} began.")
+    for file in files:
+        now = {"name": file.name, "bytes": file.bytes, "version": file.version}
+        before = facts["files"].setdefault(file.location, now)
+        if before != now:
+            raise ZooError(
+                f"{file.location} has changed since the job in {output} began. Expected: {before}. "
+                f"Found: {now}."
+            )
     _write(path, [facts])
 
 
@@ -536,11 +583,6 @@ def _location(folder: str) -> str:
 
 def _join(folder: str, *parts: str) -> str:
     return posixpath.join(_location(folder), *parts)
-
-
-def _escaped(location: str) -> str:
-    """Returns the pattern of one file."""
-    return "".join(f"[{x}]" if x in "*?[" else x for x in location)
 
 
 def _read(location: str) -> bytes:

@@ -17,7 +17,6 @@ from zoo.data.stories import (
     Stories,
     Story,
     encode_examples,
-    encode_stories,
     noisy_times,
     open_stories,
     read_archive,
@@ -25,6 +24,7 @@ from zoo.data.stories import (
     sample_examples,
 )
 from zoo.errors import ZooError
+from zoo.runtime.story_model import encode_stories
 from zoo.text.in_graph import GraphTokenizer
 from zoo.text.tokenizer import train_tokenizer
 
@@ -235,8 +235,9 @@ def test_a_story_is_padded_at_its_end(tokenizer):
 
 def test_the_oldest_sentences_are_dropped_and_long_ones_cut(tokenizer, caplog):
     words = ["Mary", "John", "Bill", "the", "milk"]
-    story = Story(tuple(words), "Mary John Bill the milk football")
+    story = Example(tuple(words), "Mary John Bill the milk football", "milk", (0,), 1)
     arrays = encode_stories([story], tokenizer, CONFIG)
+    encode_examples([story], tokenizer, CONFIG)
     assert arrays["story"][0, :, 0].tolist() == tokenizer.encode(["Bill the milk"])[0]
     assert arrays["question"][0].tolist() == tokenizer.encode([" ".join(words)])[0]
     assert "1 of 1 questions have over 5 words" in caplog.text

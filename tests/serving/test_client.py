@@ -1,8 +1,13 @@
 """The client, against `zoo serve` and against a server made of the real messages."""
 
+import contextlib
+import dataclasses
+import socket
+import ssl
 import threading
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -53,6 +58,13 @@ def test_sequences_give_what_the_model_writes(url):
     for written, expected in zip(found, local([local.read(x) for x in lines]), strict=True):
         assert written.text == expected.text
         np.testing.assert_array_equal(written.read_weights, expected.read_weights)
+
+
+def test_what_utf8_cannot_hold_is_refused_by_its_number(url):
+    for local in (NAME, "no_such_model"):
+        with Client(url, model=NAME, local=local) as client:
+            with pytest.raises(zoo.ZooError, match="Expected UTF-8. Text 2 is not: '.ud800 x'"):
+                client([DATE, "\ud800 x"])
 
 
 def test_a_longer_text_is_told(url, caplog):
@@ -151,9 +163,9 @@ def real():
     """Returns a function that starts a server; with its failures, and credentials of TLS."""
     servers = []
 
-    def start(*failures, credentials=None):
+    def start(*failures, credentials=None, **options):
         servicer = Real(failures)
-        server = grpc.server(futures.ThreadPoolExecutor(2))
+        server = grpc.server(futures.ThreadPoolExecutor(2), **options)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
         if credentials is None:
             port = server.add_insecure_port("127.0.0.1:0")
@@ -189,11 +201,59 @@ def test_what_may_not_be_repeated_is_not(real, code):
     assert len(servicer.asked) == 2
 
 
+class _Calls(grpc.ServerInterceptor):
+    """Lists the methods that are called, those too whose message is refused."""
+
+    def __init__(self):
+        self.methods = []
+
+    def intercept_service(self, continuation, details):
+        self.methods.append(details.method.rpartition("/")[2])
+        return continuation(details)
+
+
+def test_a_message_that_is_too_large_is_sent_once(real):
+    calls = _Calls()
+    limit = [("grpc.max_receive_message_length", 10_000)]
+    _, port = real(interceptors=[calls], options=limit)
+    with Client(f"grpc://127.0.0.1:{port}", model="m") as client:
+        with pytest.raises(ServerError, match="RESOURCE_EXHAUSTED: .*larger than max"):
+            client.predict({"x": np.zeros(10_000, "float32")})
+    assert calls.methods == ["GetModelMetadata", "Predict"]
+
+
 def test_the_deadline_ends_the_repetitions(real):
     _, port = real(*[UNAVAILABLE] * 100)
     with Client(f"grpc://127.0.0.1:{port}", model="m", deadline=1) as client:
         with pytest.raises(ServerError, match="UNAVAILABLE|DEADLINE_EXCEEDED"):
             client.predict(X)
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
+def test_an_answer_that_drips_has_one_deadline(first):
+    """Each byte comes within the deadline; of the headers, or of the body after them."""
+    stopped = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip():
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(10_000)
+                connection.sendall(first)
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    if stopped.wait(0.1):
+                        return
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with Client(url, model="m", deadline=0.5) as client:
+            with pytest.raises(ServerError) as caught:
+                client.status()
+        stopped.set()
+        thread.join()
+    assert caught.value.code.name == "DEADLINE_EXCEEDED"
 
 
 def test_tls_is_spoken_to_who_is_trusted(real, tmp_path):
@@ -210,6 +270,61 @@ def test_tls_is_spoken_to_who_is_trusted(real, tmp_path):
     with Client(url, model="m", deadline=2) as client:
         with pytest.raises(ServerError, match="UNAVAILABLE|DEADLINE_EXCEEDED"):
             client.predict(X)
+
+
+@dataclasses.dataclass
+class _Trust:
+    """Who trusts whom: the files of a server, and what a client is given."""
+
+    folder: Path
+    authority: trustme.CA = dataclasses.field(default_factory=trustme.CA)
+
+    def issued(self, name: str) -> tuple[Path, Path]:
+        """Returns the files of a certificate and of its key."""
+        found = self.authority.issue_cert(name)
+        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        for blob in found.cert_chain_pems:
+            blob.write_to_path(certificate, append=True)
+        found.private_key_pem.write_to_path(key)
+        return certificate, key
+
+    def roots(self) -> Path:
+        self.authority.cert_pem.write_to_path(self.folder / "roots.pem")
+        return self.folder / "roots.pem"
+
+
+@pytest.fixture(params=["https", "grpcs"])
+def picky(request, real, broken, tmp_path):
+    """Returns the URL of a server that asks for a certificate, and who is trusted."""
+    trust = _Trust(tmp_path)
+    certificate, key = trust.issued("localhost")
+    if request.param == "https":
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=trust.roots())
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(certificate, key)
+        server, _ = broken(*[(200, METADATA)] * 5, context=context)
+        return f"https://localhost:{server.server_port}", trust
+    pair = (key.read_bytes(), certificate.read_bytes())
+    credentials = grpc.ssl_server_credentials([pair], trust.roots().read_bytes(), True)
+    return f"grpcs://localhost:{real(credentials=credentials)[1]}", trust
+
+
+def test_a_certificate_is_shown_to_who_asks_for_it(picky):
+    url, trust = picky
+    certificate, key = trust.issued("client")
+    tls = Tls(roots=trust.roots(), certificate=certificate, key=key)
+    with Client(url, model="m", tls=tls) as client:
+        assert set(client.signatures()["serving_default"].inputs) == {"x"}
+    for refused in (Tls(roots=trust.roots()), None):  # without its own; without trust in the server
+        with Client(url, model="m", tls=refused, deadline=1) as client:
+            with pytest.raises(ServerError, match="UNAVAILABLE|DEADLINE_EXCEEDED"):
+                client.signatures()
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_a_file_of_tls_that_is_not_there_is_told(scheme, tmp_path):
+    with pytest.raises(zoo.ZooError, match="Cannot .*No such file"):
+        Client(f"{scheme}://localhost:1", model="m", tls=Tls(roots=tmp_path / "none.pem"))
 
 
 class Broken(BaseHTTPRequestHandler):
@@ -230,13 +345,21 @@ class Broken(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+METADATA = b"""{"metadata": {"signature_def": {"signature_def": {"serving_default": {
+    "inputs": {"x": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}]}}},
+    "outputs": {"y": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}]}}},
+    "method_name": "tensorflow/serving/predict"}}}}}"""
+
+
 @pytest.fixture
 def broken():
-    """Returns a function that starts a server with its answers."""
+    """Returns a function that starts a server with its answers, and a context of TLS."""
     servers = []
 
-    def start(*answers):
+    def start(*answers, context=None):
         server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         server.answers, server.asked = list(answers), []
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)

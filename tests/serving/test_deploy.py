@@ -261,6 +261,37 @@ def test_a_folder_with_something_in_it_is_refused(zoo, base):
     done.refused("not empty")
 
 
+@pytest.mark.parametrize("target", ["compose", "kubernetes", "kserve"])
+def test_an_image_is_text_to_yaml_whatever_it_holds(zoo, base, target):
+    image = "reg: 'x' # \"y\""
+    done = zoo(
+        "deploy", NAMES[0], "--target", target, "--to", "out", "--models", base, "--image", image
+    )
+    assert done.status == 0
+    found = [yaml.safe_load(path.read_text()) for path in (zoo.work / "out").glob("*.yaml")]
+    assert image in [value for each in found for value in _values(each)]
+
+
+def _values(node) -> list:
+    """Returns all that is no list and no mapping in what YAML holds."""
+    if isinstance(node, dict):
+        node = list(node.values())
+    return [x for each in node for x in _values(each)] if isinstance(node, list) else [node]
+
+
+@pytest.mark.parametrize("target", ["kubernetes", "kserve"])
+def test_the_base_path_is_one_word_to_the_shell(zoo, base, target):
+    """By a shell that runs the lines of the README, with `kubectl` a function that shows them."""
+    folder = base.rename(base.parent / "my $HOME's models")
+    done = zoo("deploy", NAMES[0], "--target", target, "--to", "out", "--models", folder)
+    assert done.status == 0
+    lines = (zoo.work / "out" / "README.md").read_text().splitlines()
+    [copy] = [line for line in lines if "kubectl cp" in line]
+    script = f"kubectl() {{ printf '%s\\n' \"$@\"; }}\n{copy}"
+    shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[:2] == ["cp", f"{folder}/{NAMES[0]}"]
+
+
 def test_another_image_can_be_named(zoo, base):
     done = zoo(
         "deploy", NAMES[0], "--target", "compose", "--to", "out", "--models", base,

@@ -4,6 +4,7 @@ Results go to standard output, messages and progress to standard error; `zoo.con
 statuses.
 """
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zoo.cli.batch import batch
 from zoo.cli.export import deploy, export
 from zoo.cli.run import attend, run
 from zoo.cli.serve import serve
+from zoo.errors import ZooError
 from zoo.runtime.load import load
 
 
@@ -116,6 +118,8 @@ def benchmark(name: str | None, bundle: Path | None, threads: int, calls: int, a
     if bundle is not None:
         from zoo.runtime.benchmark_bundle import benchmark_bundle, table
 
+        if zipfile.is_zipfile(bundle):
+            raise ZooError(f"Expected a folder. {bundle} is a zip: unpack it, and name the folder.")
         rows = benchmark_bundle(registry.resolve(bundle), threads=threads, calls=calls)
     else:
         from zoo.runtime.benchmark import benchmark, table

@@ -1,18 +1,29 @@
 """Lines of text from the command line, a file or standard input."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.errors import ZooError
+from zoo.text.utf8 import require_utf8
 
 
 @contextlib.contextmanager
-def open_lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]]:
-    """Yields the lines to run on: of the command line, a file, or standard input."""
+def open_lines(
+    text: Sequence[str], file: Path | None, *, progress: bool = True
+) -> Iterator[Iterator[str]]:
+    """Yields the lines to run on: of the command line, a file, or standard input.
+
+    Args:
+        text: Of the command line.
+        file: Where there is no `text`; None is standard input.
+        progress: Show how much of the file is read, where somebody sees it.
+    """
     if text:
-        yield (utf8(value, f"TEXT {number}") for number, value in enumerate(text, start=1))
+        yield (require_utf8(value, f"TEXT {number}") for number, value in enumerate(text, start=1))
     elif file is None:
         if sys.stdin is None:
             raise ZooError("Standard input is closed. Give TEXT or --file.")
@@ -22,8 +33,8 @@ def open_lines(text: Sequence[str], file: Path | None) -> Iterator[Iterator[str]
             stream = file.open("rb")
         except OSError as error:
             raise ZooError(f"Cannot read {file}: {error.strerror}.") from error
-        with stream:
-            yield _with_progress(_decoded(stream, str(file)))
+        with stream, contextlib.closing(_with_progress(stream, progress)) as read:
+            yield _decoded(read, str(file))
 
 
 def chunks(lines: Iterator, size: int) -> Iterator[list]:
@@ -43,10 +54,18 @@ def chunks(lines: Iterator, size: int) -> Iterator[list]:
         yield chunk
 
 
-def _with_progress(lines: Iterator[str]) -> Iterable[str]:
+def _with_progress(stream: BinaryIO, shown: bool) -> Iterator[bytes]:
     from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
 
-    return iter(tqdm(lines, unit=" lines", disable=None))
+    # A bar among answers on one terminal would garble both; None is for a terminal alone.
+    shown = shown and not (sys.stdout is not None and sys.stdout.isatty())
+    size = os.fstat(stream.fileno()).st_size or None  # of a pipe it is 0
+    bar = tqdm(total=size, unit="B", unit_scale=True, disable=None if shown else True)
+    with bar, logging_redirect_tqdm():
+        for line in stream:
+            yield line
+            bar.update(len(line))
 
 
 def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
@@ -55,12 +74,3 @@ def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:
             yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             raise ZooError(f"Expected UTF-8. Line {number} of {name} is not.") from error
-
-
-def utf8(text: str, name: str) -> str:
-    """Returns an argument of the command line; bytes that are no UTF-8 arrive as surrogates."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ZooError(f"Expected UTF-8. {name} is not.") from error
-    return text

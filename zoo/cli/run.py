@@ -9,12 +9,13 @@ import click
 
 from zoo import console, registry
 from zoo.cli import options
-from zoo.cli.lines import chunks, open_lines, utf8
+from zoo.cli.lines import chunks, open_lines
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import Model, load
 from zoo.runtime.result import Answer, Result, Written
 from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel
+from zoo.text.utf8 import require_utf8
 
 _FILE_CHUNK = 512  # lines that are read, sorted by length and run together
 
@@ -43,11 +44,16 @@ def run(
 ):
     """Run the model NAME on each TEXT, or on the lines of FILE or of standard input.
 
-    Prints one line for each, in order; with --json text, score, tokens and alignment. With --n-best
-    N it prints N lines for each, with --json one line, a list of N.
+    Prints one line for each, in order. With --n-best N it prints N lines for each, empty ones where
+    the search found fewer; with --json one line, a list of those found.
 
     A model that answers questions takes lines of JSON, `{"story": ["...", ...], "question":
-    "..."}`; or, with --story, questions about that story.
+    "..."}`; or, with --story, questions about that story. One of sequences takes its task's bits,
+    as in `10110010 01101001`.
+
+    With --json a line holds all of a result: text, and of a text score, tokens, source_tokens and
+    alignment; of an answer probability, sentences, question, alignment and reads; of a sequence
+    outputs, write_weights and read_weights.
     """
     if text and file:
         raise click.UsageError("Give either TEXT or --file, not both.")
@@ -57,10 +63,10 @@ def run(
         if beam_size != 1 or runtime != "litert":
             raise click.UsageError("--runtime and --beam-size are the server's to choose.")
         model, beam_size = _served(name, server)
-    if n_best is not None and not 1 <= n_best <= beam_size:
-        raise ZooError(f"--n-best must be 1 to --beam-size, here {beam_size}. Received: {n_best}.")
     if n_best is not None and not isinstance(model, TextModel):
         raise ZooError(f"--n-best is for models that write text. {name} is none.")
+    if n_best is not None and not 1 <= n_best <= beam_size:
+        raise ZooError(f"--n-best must be 1 to --beam-size, here {beam_size}. Received: {n_best}.")
     read = _reader(model, story)
     with open_lines(text, file) as lines:
         first = 1
@@ -73,7 +79,7 @@ def run(
             else:
                 answers = model.n_best(chunk, n_best, first_line=first)
             for answer in answers:
-                _print_answer(answer, as_json)
+                _print_answer(answer, as_json, n_best or 1)
             first += len(chunk)
 
 
@@ -98,7 +104,7 @@ def attend(name: str, text: str, story: Path | None, output: Path, runtime: str)
         raise missing_extra(error.name, extra="plot", purpose="Drawing") from error
 
     model = load(registry.resolve(name), runtime=runtime)
-    [result] = model([_reader(model, story)(utf8(text, "TEXT"))])
+    [result] = model([_reader(model, story)(require_utf8(text, "TEXT"))])
     save = save_memory if isinstance(result, Written) else save_alignment
     save(result, output)
 
@@ -110,6 +116,7 @@ def _served(name: str, url: str) -> tuple[Model, int]:
     except ImportError as error:
         raise missing_extra(error.name, extra="serve", purpose="A server") from error
     client = Client(url, model=registry.resolve(name).name, local=name)
+    click.get_current_context().call_on_close(client.close)
     search = client.signatures().get("generate")
     return client.model, search.outputs["tokens"].shape[1] if search else 1
 
@@ -120,7 +127,7 @@ def _reader(model: Model, story: Path | None) -> Callable[[str], Any]:
         return model.read
     if not isinstance(model, StoryModel):
         raise ZooError("--story is for models that answer questions about stories.")
-    with open_lines((), story) as lines:
+    with open_lines((), story, progress=False) as lines:
         sentences = tuple(line for line in lines if line.strip())
     return lambda question: Story(sentences, question)
 
@@ -133,12 +140,15 @@ def _read(lines: Iterator[str], read: Callable[[str], Any]) -> Iterator:
             raise ZooError(f"Line {number}: {error}") from error
 
 
-def _print_answer(answer: Result | Answer | Written | list[Result], as_json: bool) -> None:
-    """Prints one input's result, or its list of results."""
+def _print_answer(
+    answer: Result | Answer | Written | list[Result], as_json: bool, lines: int
+) -> None:
+    """Prints one input's result, or its list of results; as text, always so many lines."""
     results = answer if isinstance(answer, list) else [answer]
     if as_json:
         rows = [result.as_dict() for result in results]
         click.echo(json.dumps(rows if isinstance(answer, list) else rows[0]))
         return
-    for result in results:
-        click.echo(console.one_line(result.text))
+    texts = [console.one_line(result.text) for result in results]
+    for text in texts + [""] * (lines - len(texts)):
+        click.echo(text)

@@ -255,24 +255,12 @@ class EncodedStories:
         return self.sentences[self.places[rows]]
 
 
-def encode_stories(stories: Sequence[Story], tokenizer: Tokenizer, config) -> dict[str, np.ndarray]:
-    """Returns what a model reads: `story` `(N, M, L)` and `question` `(N, Q)`, word ids, int32.
+def encode_examples(examples: Sequence[Example], tokenizer: Tokenizer, config) -> EncodedStories:
+    """Returns `examples` as arrays: what a model reads, and what it is to answer.
 
     Sentences are in reading order, and padding stands at the end: of a story, of a sentence and of
     a question. Of a longer story the oldest sentences are dropped; a longer sentence or question is
     cut, which the log tells.
-
-    Args:
-        stories: What to encode.
-        tokenizer: Of whole words.
-        config: Has `max_sentences`, `max_sentence_length` and `max_question_length`.
-    """
-    sentences, places = _encode_sentences(stories, tokenizer, config)
-    return {"story": sentences[places], "question": _encode_questions(stories, tokenizer, config)}
-
-
-def encode_examples(examples: Sequence[Example], tokenizer: Tokenizer, config) -> EncodedStories:
-    """Returns `examples` as arrays, as `encode_stories` cuts them.
 
     Raises:
         ZooError: If an answer is not one word.

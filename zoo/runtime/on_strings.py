@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zoo.runtime.result import Answer, Result
-from zoo.runtime.story_model import Story, StoryModel
+from zoo.runtime.story_model import Story, StoryModel, check_stories
 from zoo.runtime.text_model import TextModel, check_texts, warn_if_cut
 
 _SIGNATURE = "serving_default"
@@ -33,6 +33,7 @@ class StoryOnStrings(StoryModel):
 
     def __call__(self, stories: Sequence[Story], *, first_line: int = 1) -> list[Answer]:
         """Returns one answer a story, in order; see `StoryModel`."""
+        check_stories(stories)
         for line, story in enumerate(stories, start=first_line):
             self.warn_if_cut(line, story)
         size = self.engine.batch_size

@@ -3,25 +3,18 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from zoo.data.batches import pad
+from zoo.data.stories import Story
 from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
 from zoo.runtime.result import Answer
 from zoo.text.tokenizer import Tokenizer
+from zoo.text.utf8 import require_utf8
 
 _LOG = logging.getLogger("zoo")
-
-
-@dataclass(frozen=True)
-class Story:
-    """What a model is asked: a question about sentences, in the order in which they are told."""
-
-    sentences: tuple[str, ...]
-    question: str
 
 
 class StoryModel:
@@ -62,6 +55,8 @@ class StoryModel:
                 'Expected strings: "question", and "story" as a list of them. '
                 f"Received: {line[:80]!r}."
             )
+        for text in texts:
+            require_utf8(text, "The story or the question")
         return Story(tuple(sentence for sentence in sentences if sentence.strip()), question)
 
     def __call__(self, stories: Sequence[Story], *, first_line: int = 1) -> list[Answer]:
@@ -70,7 +65,11 @@ class StoryModel:
         Args:
             stories: What to read, and what is asked.
             first_line: The line number of the first story, for warnings.
+
+        Raises:
+            ZooError: If `stories` holds something other than stories.
         """
+        check_stories(stories)
         for line, story in enumerate(stories, start=first_line):
             self.warn_if_cut(line, story)
         size = self.engine.batch_size
@@ -111,6 +110,15 @@ class StoryModel:
             alignment=outputs["alignment"][row, :, : len(sentences)],
             reads=outputs["reads"][row] if "reads" in outputs else None,
         )
+
+
+def check_stories(stories: Sequence[Story]) -> None:
+    """Raises ZooError unless `stories` are stories in UTF-8."""
+    if isinstance(stories, Story) or not all(isinstance(story, Story) for story in stories):
+        raise ZooError(f"Expected a list of stories. Received: {stories!r}.")
+    for number, story in enumerate(stories, start=1):
+        for text in (*story.sentences, story.question):
+            require_utf8(text, f"Story {number}")
 
 
 def encode_stories(stories: Sequence[Story], tokenizer: Tokenizer, config) -> dict[str, np.ndarray]:

@@ -10,8 +10,11 @@ from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
 from zoo.runtime.result import Result
 from zoo.text.tokenizer import Tokenizer
+from zoo.text.utf8 import require_utf8
 
 _LOG = logging.getLogger("zoo")
+# A beam that was never used has -1e9 over its length penalty, an output some thousands at most.
+_LOWEST_SCORE = -1e6
 
 
 class TextModel:
@@ -49,11 +52,11 @@ class TextModel:
         return [best for [best] in self.n_best(texts, 1, first_line=first_line)]
 
     def n_best(self, texts: Sequence[str], n: int, *, first_line: int = 1) -> list[list[Result]]:
-        """Returns the `n` best results of each text, best first; `n` is at most the beam size.
+        """Returns the `n` best results of each text, best first; fewer where there are no more.
 
         Args:
             texts: What to read.
-            n: How many.
+            n: How many, at most the beam size.
             first_line: The line number of the first text, for warnings.
 
         Raises:
@@ -76,7 +79,9 @@ class TextModel:
         for batch, answer in zip(batches, outputs, strict=True):
             for row, index in enumerate(batch):
                 results[index] = [
-                    self._result(sources[index], answer, row, beam) for beam in range(n)
+                    self._result(sources[index], answer, row, beam)
+                    for beam in range(n)
+                    if answer["scores"][row, beam] > _LOWEST_SCORE
                 ]
         return results
 
@@ -107,9 +112,11 @@ class TextModel:
 
 
 def check_texts(texts: Sequence[str]) -> None:
-    """Raises ZooError unless `texts` is a sequence of strings and not a string itself."""
+    """Raises ZooError unless `texts` is a sequence of strings of UTF-8 and not a string itself."""
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise ZooError(f"Expected a list of strings. Received: {texts!r}.")
+    for number, text in enumerate(texts, start=1):
+        require_utf8(text, f"Text {number}")
 
 
 def warn_if_cut(line: int, length: int, limit: int) -> None:

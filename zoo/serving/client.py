@@ -13,6 +13,7 @@ from zoo import models, registry
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import Model, model_on
 from zoo.runtime.on_strings import ON_STRINGS, answers, results, story_inputs, text_inputs
+from zoo.runtime.story_model import check_stories
 from zoo.runtime.text_model import check_texts
 from zoo.serving.remote import Address, Remote, ServerError, Tls, VersionStatus
 from zoo.serving.signatures import DEFAULT, Signature, Tensor, of_manifest
@@ -105,6 +106,8 @@ class Client:
         names = set(self.signatures()[DEFAULT].inputs)
         if names == {"text"}:
             check_texts(inputs)
+        elif names == {"story", "question"}:
+            check_stories(inputs)
         found = []
         for start in range(0, len(inputs), self.batch_size):
             batch = inputs[start : start + self.batch_size]

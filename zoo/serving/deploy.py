@@ -12,6 +12,7 @@ sees the models read-only. Standard library only: models are exported elsewhere,
 
 import json
 import math
+import shlex
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,7 +162,7 @@ def _compose(served: _Served) -> dict[str, str]:
 name: {APP}
 services:
   serving:
-    image: {served.image}
+    image: {json.dumps(served.image)}
     entrypoint: [tensorflow_model_server]
     command:
 {_yaml_list(_listed_flags(served), 6)}
@@ -239,7 +240,7 @@ spec:
             matchLabels: {{{labels}}}
       containers:
         - name: serving
-          image: {served.image}
+          image: {json.dumps(served.image)}
           command: [tensorflow_model_server]
           args:
 {_yaml_list(_listed_flags(served), 12)}
@@ -348,7 +349,7 @@ spec:
   protocolVersions: [v1, grpc-v1]
   containers:
     - name: kserve-container
-      image: {served.image}
+      image: {json.dumps(served.image)}
       command: [tensorflow_model_server]
       args:
 {_yaml_list(_flags(served), 8)}
@@ -487,7 +488,7 @@ def _readme(served: _Served) -> str:
         for name in served.names
     )
     copies = "\n".join(
-        f"    kubectl cp {served.base}/{name} {APP}-load:{MOUNT}/.new/{name}"
+        f"    kubectl cp {shlex.quote(f'{served.base}/{name}')} {APP}-load:{MOUNT}/.new/{name}"
         for name in served.names
     )
     return f"""\

@@ -11,6 +11,8 @@ from zoo.errors import ZooError
 from zoo.serving.signatures import Signature
 from zoo.serving.status import Code
 
+_TOO_LARGE = "message larger than max"  # what gRPC says, in every language, of a message's size
+
 
 @dataclass(frozen=True)
 class Address:
@@ -48,9 +50,12 @@ class ServerError(ZooError):
     def may_be_repeated(self) -> bool:
         """True if the same call may be answered a little later.
 
-        Every call of the API only reads: what was answered in half can be asked again too.
+        Every call of the API only reads: what was answered in half can be asked again too. What is
+        exhausted is the server's room, but for a message that is too large, and stays so.
         """
-        return self.code in (Code.UNAVAILABLE, Code.RESOURCE_EXHAUSTED)
+        if self.code is Code.RESOURCE_EXHAUSTED:
+            return _TOO_LARGE not in self.server_message
+        return self.code is Code.UNAVAILABLE
 
 
 @dataclass(frozen=True)

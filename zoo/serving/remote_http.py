@@ -1,5 +1,6 @@
 """A server by REST."""
 
+import asyncio
 import base64
 import ssl
 import urllib.parse
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 import orjson
+from fsspec.asyn import get_loop, sync
 
 from zoo.errors import ZooError
 from zoo.serving import signatures
@@ -31,7 +33,11 @@ _CODES = {
 
 
 class HttpRemote:
-    """See `Remote`."""
+    """See `Remote`.
+
+    Calls run on the event loop of fsspec's thread: httpx limits each read by itself, and only there
+    can all of an answer have one deadline, however slowly its bytes drip.
+    """
 
     def __init__(self, address: Address, base: str, tls: Tls | None, metadata: Mapping[str, str]):
         self._address = address
@@ -42,7 +48,7 @@ class HttpRemote:
         elif address.label is not None:
             self._path += f"/labels/{urllib.parse.quote(address.label, safe='')}"
         context = _context(tls) if tls is not None else True
-        self._client = httpx.Client(headers=dict(metadata), verify=context)
+        self._client = httpx.AsyncClient(headers=dict(metadata), verify=context, timeout=None)
 
     def predict(
         self,
@@ -90,16 +96,17 @@ class HttpRemote:
 
     def close(self) -> None:
         """Closes the connections."""
-        self._client.close()
+        sync(get_loop(), self._client.aclose)
 
     def _call(self, method: str, url: str, seconds: float, content: bytes | None = None) -> Any:
         try:
-            response = self._client.request(method, url, content=content, timeout=seconds)
-        except httpx.TimeoutException as error:
+            response = sync(get_loop(), self._answer, method, url, content, seconds)
+        except TimeoutError as error:
             message = f"no answer within {seconds:.3g} s"
             raise ServerError(self._address, Code.DEADLINE_EXCEEDED, message) from error
         except httpx.TransportError as error:
-            raise ServerError(self._address, Code.UNAVAILABLE, str(error)) from error
+            message = str(error) or type(error).__name__
+            raise ServerError(self._address, Code.UNAVAILABLE, message) from error
         try:
             found = orjson.loads(response.content)
         except orjson.JSONDecodeError:
@@ -114,6 +121,12 @@ class HttpRemote:
         if not isinstance(found, dict):
             raise self._wrong("something other than JSON")
         return found
+
+    async def _answer(
+        self, method: str, url: str, content: bytes | None, seconds: float
+    ) -> httpx.Response:
+        async with asyncio.timeout(seconds):
+            return await self._client.request(method, url, content=content)
 
     def _wrong(self, what: str) -> ServerError:
         return ServerError(self._address, Code.INTERNAL, f"the server answered with {what}")
