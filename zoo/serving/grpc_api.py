@@ -12,6 +12,7 @@ from zoo.serving.status import Code, Refusal, defect, invalid, truncated
 
 _STATUS = {code: grpc.StatusCode[code.name] for code in Code}
 _SIGNATURE_DEF = "signature_def"
+_HURRY_SECONDS = 5.0  # for a message, where calls without one are half of those there may be
 _HEAD_BYTES = 16 * 1024  # of metadata
 
 
@@ -31,6 +32,7 @@ class GrpcServer:
         self, server: Server, address: str, credentials: grpc.ServerCredentials | None = None
     ):
         self._server = server
+        self._silent = 0  # calls whose message is not there
         limits = server.limits
         self._grpc = grpc.aio.server(
             maximum_concurrent_rpcs=limits.connections,
@@ -38,8 +40,6 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", limits.body_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_metadata_size", _HEAD_BYTES),
-                # No connection takes the room of all; what is more waits at the client.
-                ("grpc.max_concurrent_streams", max(1, limits.connections // 4)),
                 ("grpc.so_reuseport", 0),  # a second server on the port is an error
             ],
         )
@@ -113,13 +113,19 @@ class GrpcServer:
         """Returns the message of a call, and the seconds that are left to answer it."""
         limits, begun = self._server.limits, time.monotonic()
         left = context.time_remaining()
+        patience = limits.seconds
+        if self._silent >= limits.connections // 2:  # soon there is no room for others
+            patience = min(patience, _HURRY_SECONDS)
+        self._silent += 1
         try:
-            async with asyncio.timeout(limits.seconds):
+            async with asyncio.timeout(patience):
                 content = await context.read()
         except TimeoutError as error:
             raise Refusal(
-                Code.DEADLINE_EXCEEDED, f"No whole message within {limits.seconds:g} s."
+                Code.DEADLINE_EXCEEDED, f"No whole message within {patience:g} s."
             ) from error
+        finally:
+            self._silent -= 1
         seconds = (limits.seconds if left is None else left) - (time.monotonic() - begun)
         if content is grpc.aio.EOF:
             # gRPC has told the client already, but tells nothing here.

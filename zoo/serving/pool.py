@@ -106,6 +106,7 @@ class Pool:
                 self.loaded = worker.ready()
         except BaseException:
             for worker in self._workers:
+                worker.kill()  # it may be loading yet, and not see that this end closes
                 worker.stop()
             raise
         for worker in self._workers:
