@@ -362,6 +362,15 @@ def test_a_body_that_nobody_wants_does_not_become_the_next_request(served, path)
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/nowhere", 404), ("/page/nowhere.js", 404), ("/", 405), ("/page/models.json", 405)],
+)
+def test_a_method_is_wrong_only_where_there_is_something(served, path, status):
+    for method in ("PUT", "POST", "DELETE"):
+        assert served.rest(method, path, b"").status == status
+
+
 def test_what_is_no_http_is_refused(served):
     with socket.create_connection(("127.0.0.1", served.port)) as client:
         client.sendall(b"\x16\x03\x01\x02\x00 is no HTTP\r\n\r\n")

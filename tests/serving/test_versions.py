@@ -8,9 +8,10 @@ import time
 
 import grpc
 import pytest
+from cases import ROOT
 from tensorflow_serving.apis import predict_pb2
 
-from .conftest import NAME, add_version, publish
+from .conftest import MACHINE, NAME, add_version, publish
 
 DATE, ANSWER = "september 27, 1994", "1994-09-27"
 
@@ -100,6 +101,20 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_and_is_told_once(sta
     served.wait_for(f"{NAME} version 1 is not served any more.")
     assert states(served) == {1: ("END", "OK"), 2: ("AVAILABLE", "OK")}
     assert len([line for line in served.said if "cannot be served" in line]) == 1
+    served.stop()
+
+
+def test_a_version_of_another_model_is_refused(start_serving, base):
+    add_version(base, 2)
+    shutil.rmtree(base / "1")
+    shutil.copytree(ROOT / "exports" / MACHINE / "1", base / "1")
+    served = start_serving(base, "--keep", "2")
+    [line] = [line for line in served.said if "cannot be served" in line]
+    assert f"Expected a version of {NAME} in {base / '1'}. Received: {MACHINE}." in line
+    assert served.predict({"instances": [DATE]}).body["predictions"][0]["text"] == ANSWER
+    assert states(served) == {1: ("END", "INTERNAL"), 2: ("AVAILABLE", "OK")}
+    # The log names the folder, clients are not told of it.
+    assert str(base) not in str(served.rest("GET", f"/v1/models/{NAME}").body)
     served.stop()
 
 

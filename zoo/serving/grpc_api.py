@@ -1,6 +1,7 @@
 """TensorFlow Serving's gRPC API: PredictionService and ModelService."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import grpc
@@ -11,6 +12,7 @@ from zoo.serving.status import Code, Refusal, defect, invalid, truncated
 
 _STATUS = {code: grpc.StatusCode[code.name] for code in Code}
 _SIGNATURE_DEF = "signature_def"
+_HURRY_SECONDS = 5.0  # for a message, where calls without one are half of those there may be
 _HEAD_BYTES = 16 * 1024  # of metadata
 
 
@@ -30,6 +32,7 @@ class GrpcServer:
         self, server: Server, address: str, credentials: grpc.ServerCredentials | None = None
     ):
         self._server = server
+        self._silent = 0  # calls whose message is not there
         limits = server.limits
         self._grpc = grpc.aio.server(
             maximum_concurrent_rpcs=limits.connections,
@@ -82,10 +85,14 @@ class GrpcServer:
     def _handler(self, call: Callable[..., Awaitable], request: type) -> grpc.RpcMethodHandler:
         method = call.__name__.strip("_")
 
-        async def answer(content: bytes, context: grpc.aio.ServicerContext):
-            with self._server.counted("grpc", method) as count:
+        async def answer(_, context: grpc.aio.ServicerContext):
+            counted, used = self._server.counted("grpc", method), self._server.room.used()
+            with counted as count, used as take:
                 try:
-                    return await call(_parsed(request, content), context, count)
+                    content, seconds = await self._message(context)
+                    take(len(content))
+                    found = _parsed(request, content)
+                    return await call(found, count, seconds)
                 except Refusal as refused:
                     refusal = refused
                 except asyncio.CancelledError:
@@ -96,11 +103,41 @@ class GrpcServer:
                 count.code = refusal.code.name
             await context.abort(_STATUS[refusal.code], truncated(refusal.message))
 
-        return grpc.unary_unary_rpc_method_handler(
+        # On the wire a stream of one message is the same. But gRPC calls `answer` at once, and not
+        # when the message is there, for which it would wait without end.
+        return grpc.stream_unary_rpc_method_handler(
             answer, response_serializer=lambda message: message.SerializeToString()
         )
 
-    async def _predict(self, request, context: grpc.aio.ServicerContext, count: Count):
+    async def _message(self, context: grpc.aio.ServicerContext) -> tuple[bytes, float]:
+        """Returns the message of a call, and the seconds that are left to answer it."""
+        limits, begun = self._server.limits, time.monotonic()
+        left = context.time_remaining()
+        patience = limits.seconds
+        if self._silent >= limits.connections // 2:  # soon there is no room for others
+            patience = min(patience, _HURRY_SECONDS)
+        self._silent += 1
+        try:
+            async with asyncio.timeout(patience):
+                content = await context.read()
+        except TimeoutError as error:
+            raise Refusal(
+                Code.DEADLINE_EXCEEDED, f"No whole message within {patience:g} s."
+            ) from error
+        finally:
+            self._silent -= 1
+        seconds = (limits.seconds if left is None else left) - (time.monotonic() - begun)
+        if content is grpc.aio.EOF:
+            # gRPC has told the client already, but tells nothing here.
+            if seconds <= 0:
+                raise Refusal(Code.DEADLINE_EXCEEDED, "The deadline passed before the message.")
+            raise Refusal(
+                Code.RESOURCE_EXHAUSTED,
+                f"Expected a message of at most {limits.body_bytes} bytes.",
+            )
+        return content, max(0.0, seconds)
+
+    async def _predict(self, request, count: Count, seconds: float):
         spec = _spec(request, count)
         name = request.model_spec.signature_name or "serving_default"
         with self._server.leased(spec) as version:
@@ -109,12 +146,11 @@ class GrpcServer:
                 alias: tensors.from_message(message, alias[:80])
                 for alias, message in request.inputs.items()
             }
-            left = context.time_remaining()
             outputs = await self._server.predict(
                 version,
                 name,
                 inputs,
-                seconds=self._server.limits.seconds if left is None else left,
+                seconds=seconds,
                 outputs=request.output_filter,
             )
             response = protos.PredictResponse(
@@ -124,7 +160,7 @@ class GrpcServer:
             tensors.to_message(array, response.outputs[alias])
         return response
 
-    async def _get_model_metadata(self, request, context, count: Count):
+    async def _get_model_metadata(self, request, count: Count, seconds: float):
         spec = _spec(request, count)
         if not request.metadata_field:
             raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
@@ -138,10 +174,10 @@ class GrpcServer:
             response.metadata[_SIGNATURE_DEF].Pack(messages.signatures(version))
             return response
 
-    async def _get_model_status(self, request, context, count: Count):
+    async def _get_model_status(self, request, count: Count, seconds: float):
         return messages.status(self._server.statuses(_spec(request, count)))
 
-    async def _other(self, request, context, count: Count):
+    async def _other(self, request, count: Count, seconds: float):
         name = request.model_spec.signature_name or "serving_default"
         with self._server.leased(_spec(request, count)) as version:
             version.signature(name, Code.FAILED_PRECONDITION)

@@ -15,7 +15,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from zoo.serving import rest_json
 from zoo.serving.rest import Application
-from zoo.serving.server import Limits
+from zoo.serving.server import Server
+from zoo.serving.status import Code
 
 _HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 10.0  # for the head of a request, once its first byte is there
@@ -25,7 +26,7 @@ _WRITE_SECONDS = 30.0  # for a client to take some of an answer
 class _Connection(HttpToolsProtocol):
     """A connection that is cut when its client is too slow or sends too long a head."""
 
-    limits = Limits()
+    asked: Server  # what the application asks, which counts what never comes to it
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -38,10 +39,14 @@ class _Connection(HttpToolsProtocol):
         self._head_bytes: int | None = 0  # of the request that begins; None while one is answered
         self._late: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
-        if len(self.connections) > self.limits.connections:
-            self._refuse(503, "The server has as many connections as it may. Try again later.")
+        if len(self.connections) > self.asked.limits.connections:
+            self._refuse(
+                Code.UNAVAILABLE,
+                503,
+                "The server has as many connections as it may. Try again later.",
+            )
             return
-        self._expect_within(self.limits.idle_seconds)
+        self._expect_within(self.asked.limits.idle_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._late, self._stuck):
@@ -61,7 +66,9 @@ class _Connection(HttpToolsProtocol):
         super().data_received(data)
         # What is left of a head that is not complete; a body may come with the end of the head.
         if self._head_bytes is not None and self._head_bytes > _HEAD_BYTES:
-            self._refuse(431, f"Expected a head of at most {_HEAD_BYTES} bytes.")
+            self._refuse(
+                Code.RESOURCE_EXHAUSTED, 431, f"Expected a head of at most {_HEAD_BYTES} bytes."
+            )
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
@@ -80,7 +87,7 @@ class _Connection(HttpToolsProtocol):
         self._head_bytes = 0
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg)
+        self._refuse(Code.INVALID_ARGUMENT, 400, msg)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -96,7 +103,9 @@ class _Connection(HttpToolsProtocol):
             self._late.cancel()
         self._late = self.loop.call_later(seconds, self.transport.abort)
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, code: Code, status: int, message: str) -> None:
+        with self.asked.counted("rest", "connection") as count:
+            count.code = code.name
         body = rest_json.error(message)
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + head % len(body) + body)
@@ -108,21 +117,21 @@ class HttpServer(uvicorn.Server):
 
     Args:
         application: What answers.
-        limits: What it takes.
+        server: What the application asks; its limits are those of connections too.
         grace_seconds: For what is being answered when it stops.
     """
 
-    def __init__(self, application: Application, limits: Limits, *, grace_seconds: float):
+    def __init__(self, application: Application, server: Server, *, grace_seconds: float):
         super().__init__(
             uvicorn.Config(
                 application,
-                http=type("Connection", (_Connection,), {"limits": limits}),
+                http=type("Connection", (_Connection,), {"asked": server}),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=limits.idle_seconds,
+                timeout_keep_alive=server.limits.idle_seconds,
                 timeout_graceful_shutdown=grace_seconds,
             )
         )

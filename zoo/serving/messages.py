@@ -26,7 +26,7 @@ def status(versions: Sequence[Version]):
         found.status.SetInParent()
         if version.error:
             found.status.error_code = Code.INTERNAL.number
-            found.status.error_message = version.error
+            found.status.error_message = "It cannot be loaded; the log of the server says why."
     return response
 
 

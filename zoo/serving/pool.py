@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from zoo.errors import ZooError
 from zoo.serving.job import Arrays, Job, Slice, joined
 from zoo.serving.process import Died, Process
-from zoo.serving.status import Code, Refusal, defect
+from zoo.serving.status import Code, Refusal, defect, kind_and_place
 from zoo.serving.worker import Failed, Loaded, Source
 
 _LOG = logging.getLogger("zoo")
 _ATTEMPTS = 3  # to answer rows whose process dies; what kills three is likely in the rows
 _LONGEST_PAUSE = 10.0  # seconds between attempts to replace a process
+_LOOK_SECONDS = 0.25  # between looks for processes that do not answer
+_GRACE_SECONDS = 5.0  # for a process after all that it works for is due
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,19 @@ class Batching:
     delay: float = 0.0
 
 
+class _Call:
+    """What a process works on."""
+
+    def __init__(self, slices: list[Slice]):
+        self.slices = slices
+        self.begun = time.monotonic()
+        self.killed = False
+
+    def deadline(self) -> float:
+        """Returns when the last who waits for it goes; 0 where nobody does."""
+        return max((part.job.deadline for part in self.slices if part.is_due), default=0.0)
+
+
 class Pool:
     """The processes of one version.
 
@@ -44,6 +59,7 @@ class Pool:
         workers: How many.
         batching: How rows are put together.
         most_waiting: Rows in the queue; past it work is refused.
+        seconds: That a call may take though nobody waits for it any more.
         on_batch: Called with the number of rows of each call, for metrics.
         on_death: Called for each process that died, for metrics.
     """
@@ -55,6 +71,7 @@ class Pool:
         workers: int,
         batching: Batching,
         most_waiting: int,
+        seconds: float = 30.0,
         on_batch: Callable[[int], None] = lambda rows: None,
         on_death: Callable[[], None] = lambda: None,
     ):
@@ -62,11 +79,15 @@ class Pool:
         self._workers = [Process(source) for _ in range(workers)]
         self._batching = batching
         self._most_waiting = most_waiting
+        self._seconds = seconds
         self._on_batch, self._on_death = on_batch, on_death
         self._jobs: deque[Job] = deque()
         self._waiting = 0  # rows in `_jobs` that were not taken
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = False  # takes no jobs any more
+        self._aborted = False  # answers none any more either
+        self._running: dict[Process, _Call] = {}
+        self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self.loaded: Loaded
 
@@ -79,16 +100,20 @@ class Pool:
         try:
             for worker in self._workers:
                 worker.launch()
+            if self._aborted:  # before there was a process to kill
+                raise ZooError("It was stopped while it was loaded.")
             for worker in self._workers:
                 self.loaded = worker.ready()
         except BaseException:
             for worker in self._workers:
+                worker.kill()  # it may be loading yet, and not see that this end closes
                 worker.stop()
             raise
         for worker in self._workers:
             thread = threading.Thread(target=self._serve, args=(worker,), daemon=True)
             thread.start()
             self._threads.append(thread)
+        threading.Thread(target=self._watch, daemon=True).start()
 
     @property
     def waiting(self) -> int:
@@ -132,11 +157,18 @@ class Pool:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+        self._ended.set()
         for worker in self._workers:
             worker.stop()
 
     def abort(self) -> None:
-        """Ends the processes while `start` waits for them, which then raises."""
+        """Ends the processes, whatever they do; `start` then raises, and what waits is refused."""
+        with self._changed:
+            self._closing = self._aborted = True
+            for job in list(self._jobs):
+                self._forget(job)
+                job.end(_stopped())
+            self._changed.notify_all()
         for worker in self._workers:
             worker.kill()
 
@@ -152,15 +184,36 @@ class Pool:
             if not worker.alive and not self._revive(worker):
                 self._again(slices, _stopped())
                 continue
+            self._running[worker] = _Call(slices)
             try:
                 self._run(worker, slices)
             except Died:
                 self._on_death()
                 _LOG.warning("A process of %s died; another takes its place.", self._source.folder)
+                del self._running[worker]  # to load may take longer than to answer
                 self._again(slices, None)
-                self._revive(worker)
+                if not self._closing:
+                    self._revive(worker)
             except Exception as error:  # this thread has others to answer
                 self._again(slices, defect(error))
+            finally:
+                self._running.pop(worker, None)
+
+    def _watch(self) -> None:
+        """Kills processes that do not answer; their threads see it, and replace them."""
+        while not self._ended.wait(_LOOK_SECONDS):
+            for worker, call in list(self._running.items()):
+                with self._changed:
+                    deadline = call.deadline()
+                until = max(call.begun + self._seconds, deadline) + _GRACE_SECONDS
+                # A pool that is closing answers those who wait, and stays for nobody else.
+                is_left = self._aborted or (self._closing and not deadline)
+                if (is_left or time.monotonic() > until) and not call.killed:
+                    call.killed = True
+                    _LOG.warning(
+                        "A process of %s does not answer and is killed.", self._source.folder
+                    )
+                    worker.kill()
 
     def _run(self, worker: Process, slices: list[Slice]) -> None:
         found = worker.run(slices[0].job.signature, joined(slices))
@@ -260,6 +313,9 @@ class Pool:
             for job in [part.job for part in reversed(slices) if part.is_due]:
                 self._forget(job)
                 job.attempts += 1
+                if self._aborted:
+                    job.end(_stopped())
+                    continue
                 if refusal is not None or job.attempts >= _ATTEMPTS:
                     job.end(refusal or Refusal(Code.INTERNAL, "The model failed to answer."))
                     continue
@@ -274,10 +330,13 @@ class Pool:
         for pause in _pauses():
             try:
                 worker.launch()
+                if self._aborted:
+                    worker.kill()
                 worker.ready()
                 return True
-            except ZooError as error:
-                _LOG.error("%s cannot be loaded again: %s", self._source.folder, error)
+            except Exception as error:  # as ZooError of a file, or OSError while files are scarce
+                reason = error if isinstance(error, ZooError) else kind_and_place(error)
+                _LOG.error("%s cannot be loaded again: %s", self._source.folder, reason)
             with self._changed:
                 if self._changed.wait_for(lambda: self._closing, pause):
                     return False

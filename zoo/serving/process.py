@@ -28,13 +28,23 @@ class Process:
         return self._process.pid if self.alive else None
 
     def launch(self) -> None:
-        """Starts a new process, and returns before it is ready."""
+        """Starts a new process, and returns before it is ready.
+
+        Raises:
+            OSError: If the system has no room for one.
+        """
         self.stop()
         context = _context()
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=main, args=(theirs, self._source), daemon=True)
-        self._process.start()
-        theirs.close()  # so that this end sees the process go
+        ours, theirs = context.Pipe()
+        process = context.Process(target=main, args=(theirs, self._source), daemon=True)
+        try:
+            process.start()
+        except BaseException:  # too many open files, say
+            ours.close()
+            raise
+        finally:
+            theirs.close()  # so that this end sees the process go
+        self._connection, self._process = ours, process
         self.alive = True
 
     def ready(self) -> Loaded:

@@ -27,6 +27,7 @@ _INT64_MAX = (1 << 63) - 1
 _METRICS = "/metrics"
 _JSON = b"application/json"
 _PARSED_HERE = 1 << 17  # bytes; larger bodies are parsed in a thread, so that others are heard
+_MOST_ZIPPED = 1032  # bytes that one byte of gzip can stand for
 _DRAINED_SECONDS = 2.0  # for a refused body to come in, so that its sender hears why
 
 Application = Callable[[dict, Callable, Callable], Awaitable[None]]
@@ -60,7 +61,6 @@ class Rest:
     def __init__(self, server: Server, page: Application | None = None):
         self._server = server
         self._page = page
-        self._reading = 0  # bytes of bodies that are being read
         self._calls = {"classify": self._other, "regress": self._other, "predict": self._predict}
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
@@ -71,17 +71,21 @@ class Rest:
             path += "?" + scope["query_string"].decode("latin-1")
         async with _cancelled_if_gone(scope):
             if self._page is None or path == _METRICS or path[:4].lower() == "/v1/":
-                await _send(await self._answer(scope, path, receive), send)
+                with self._server.room.used() as take:
+                    await _send(await self._answer(scope, path, receive, take), send)
                 return
             try:
-                await self._body(scope, receive)  # or it would become the next request
-            except _Unread as refusal:
-                body = rest_json.error(refusal.message)
-                await _send(_Answer(body, refusal.http, close=True), send)
+                with self._server.room.used() as take:
+                    await self._body(scope, receive, take)  # or it would become the next request
+            except Refusal as refusal:
+                http = refusal.http if isinstance(refusal, _Unread) else refusal.code.http
+                await _send(_Answer(rest_json.error(refusal.message), http, close=True), send)
                 return
             await self._page(scope, receive, send)
 
-    async def _answer(self, scope: dict, path: str, receive: Callable) -> _Answer:
+    async def _answer(
+        self, scope: dict, path: str, receive: Callable, take: Callable[[int], None]
+    ) -> _Answer:
         method = scope["method"]
         found = {"POST": _POST, "GET": _GET}.get(method)
         found = found and found.fullmatch(path)
@@ -92,7 +96,7 @@ class Rest:
             try:
                 until = time.monotonic() + self._server.limits.seconds
                 # Whatever is asked, so that what follows on the connection is the next request.
-                body = await self._body(scope, receive)
+                body = await self._body(scope, receive, take)
                 if path == _METRICS:
                     page = self._server.metrics.page(self._server.models)
                     return _Answer(page, content_type=prometheus.CONTENT_TYPE_LATEST.encode())
@@ -148,12 +152,12 @@ class Rest:
             version.signature(name, Code.INVALID_ARGUMENT)
             raise invalid(messages.ONLY_PREDICT)
 
-    async def _body(self, scope: dict, receive: Callable) -> bytes:
+    async def _body(self, scope: dict, receive: Callable, take: Callable[[int], None]) -> bytes:
         limits = self._server.limits
         headers = dict(scope["headers"])
         stated = headers.get(b"content-length", b"0")
         if int(stated) > limits.body_bytes if stated.isdigit() else True:
-            await self._refuse_body(receive)
+            raise await _drained(receive, _too_large(limits.body_bytes))
         chunks, size = [], 0
         try:
             async with asyncio.timeout(limits.seconds):
@@ -162,38 +166,49 @@ class Rest:
                     if message["type"] == "http.disconnect":
                         raise asyncio.CancelledError
                     chunk = message.get("body", b"")
+                    more = message.get("more_body")
                     size += len(chunk)
-                    self._reading += len(chunk)
-                    chunks.append(chunk)
-                    if size > limits.body_bytes:
+                    try:
+                        if size > limits.body_bytes:
+                            raise _too_large(limits.body_bytes)
+                        take(len(chunk))
+                    except Refusal as refusal:
                         chunks.clear()
-                        await self._refuse_body(receive)
-                    if self._reading > limits.bodies_bytes:
-                        raise _Unread(
-                            Code.RESOURCE_EXHAUSTED,
-                            "The server is reading as many bytes as it may. Try again later.",
-                            Code.RESOURCE_EXHAUSTED.http,
-                        )
-                    if not message.get("more_body"):
+                        take(len(chunk) - size)  # back what came before
+                        if more:
+                            raise await _drained(receive, refusal) from refusal
+                        raise
+                    chunks.append(chunk)
+                    if not more:
                         break
         except TimeoutError as error:
             raise _Unread(
                 Code.DEADLINE_EXCEEDED, f"No whole request within {limits.seconds:g} s.", 408
             ) from error
-        finally:
-            self._reading -= size
         body = b"".join(chunks)
         if b"gzip" in headers.get(b"content-encoding", b"").lower():
+            most = min(limits.body_bytes, _MOST_ZIPPED * len(body))
+            take(most)
             body = await _apart(_unzipped, body, limits.body_bytes)
+            take(len(body) - most)
         return body
 
-    async def _refuse_body(self, receive: Callable) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DRAINED_SECONDS):
-                while (await receive()).get("more_body"):
-                    pass
-        limit = self._server.limits.body_bytes
-        raise _Unread(Code.RESOURCE_EXHAUSTED, f"Expected a body of at most {limit} bytes.", 413)
+
+def _too_large(limit: int) -> _Unread:
+    return _Unread(Code.RESOURCE_EXHAUSTED, f"Expected a body of at most {limit} bytes.", 413)
+
+
+async def _drained(receive: Callable, refusal: Refusal) -> _Unread:
+    """Returns a refusal once the rest of the body was dropped, or does not come soon.
+
+    A connection that is closed before is reset, and its client never hears why.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAINED_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
+    http = refusal.http if isinstance(refusal, _Unread) else refusal.code.http
+    return _Unread(refusal.code, refusal.message, http)
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import re
 import signal
@@ -18,6 +19,8 @@ from zoo.serving.pool import Batching
 from zoo.serving.rest import Rest
 from zoo.serving.server import Limits, Server
 from zoo.serving.site import Site
+
+_ABORTED = 0.9  # of the seconds that a stop may take, after which processes are ended
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ async def _serve(
         workers=settings.workers or (shared if settings.runtime == "litert" else 1),
         beam_size=settings.beam_size,
         batching=settings.batching,
-        limits=settings.limits,
+        limits=_with_files(settings.limits),
         keep=settings.keep,
         labels=settings.labels,
         poll_seconds=settings.poll_seconds,
@@ -96,9 +99,10 @@ async def _serve(
     site = Site(server, browser_runtime=settings.browser_runtime)
     with _listening(settings) as rest_socket:
         grpc_server = _grpc_server(server, settings)
-        await server.start()
+        if not await _loaded(server, stop):
+            return
         http_server = HttpServer(
-            Rest(server, page=site), settings.limits, grace_seconds=settings.grace_seconds
+            Rest(server, page=site), server, grace_seconds=settings.grace_seconds
         )
         await grpc_server.start()
         tasks = [asyncio.create_task(server.watch())]
@@ -109,6 +113,8 @@ async def _serve(
             f"and gRPC on {_shown(settings.host)}:{grpc_server.port}"
         )
         await stop.wait()
+        # Who waits still hears that it is over, before the connections are cut.
+        abort = loop.call_later(_ABORTED * settings.grace_seconds, server.abort)
         for task in tasks:
             task.cancel()
         http_server.should_exit = True
@@ -116,6 +122,40 @@ async def _serve(
             http_task, grpc_server.stop(settings.grace_seconds), *tasks, return_exceptions=True
         )
         await server.close()
+        abort.cancel()
+
+
+async def _loaded(server: Server, stop: asyncio.Event) -> bool:
+    """Returns True when the models are loaded; False if it is told to stop before."""
+    loading, stopped = asyncio.create_task(server.start()), asyncio.create_task(stop.wait())
+    await asyncio.wait((loading, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if loading.done():
+        await loading
+        return True
+    loading.cancel()  # which ends what it has begun
+    await asyncio.wait((loading,))
+    return False
+
+
+def _with_files(limits: Limits) -> Limits:
+    """Returns `limits` with no more connections than this process may open files.
+
+    It may open as many as the system lets it; a limit is often set below that for programs that
+    cannot have more than 1,024.
+    """
+    try:
+        import resource
+    except ImportError:  # on Windows, which has no such limit
+        return limits
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    if soft == resource.RLIM_INFINITY:
+        return limits
+    # The other half is for gRPC, the processes' pipes and files of models.
+    return dataclasses.replace(limits, connections=min(limits.connections, max(1, soft // 2)))
 
 
 def _said(server: Server) -> list[str]:

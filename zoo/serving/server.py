@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,8 @@ class Limits:
 
     Args:
         body_bytes: Of one request.
-        bodies_bytes: Of all requests that are being read, by REST.
+        bodies_bytes: Of all requests at once, from the first byte of one until it is answered.
+        text_bytes: Of one text; models read some hundred tokens, and a tokenizer reads all.
         rows: Of one request.
         waiting_rows: In the queue of a version.
         connections: Open at once, by REST; and calls at once, by gRPC.
@@ -41,11 +42,46 @@ class Limits:
 
     body_bytes: int = 64 * _MIB
     bodies_bytes: int = 256 * _MIB
+    text_bytes: int = 64 * 1024
     rows: int = 1024
     waiting_rows: int = 4096
     connections: int = 1024
     seconds: float = 30.0
     idle_seconds: float = 60.0
+
+
+class Room:
+    """Bytes that requests hold at one time, all together; for one thread.
+
+    Args:
+        size: How many there may be.
+    """
+
+    def __init__(self, size: int):
+        self._free = size
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[Callable[[int], None]]:
+        """Gives a function that takes so many bytes, which are given back after the block.
+
+        A negative number gives some back at once. It raises Refusal where there is no room.
+        """
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            if size > self._free:
+                raise Refusal(
+                    Code.RESOURCE_EXHAUSTED,
+                    "The server holds as many bytes of requests as it may. Try again later.",
+                )
+            self._free -= size
+            taken += size
+
+        try:
+            yield take
+        finally:
+            self._free += taken
 
 
 class Metrics:
@@ -128,6 +164,7 @@ class Server:
         poll_seconds: float = 2.0,
     ):
         self.limits = limits or Limits()
+        self.room = Room(self.limits.bodies_bytes)
         self.metrics = Metrics()
         self._poll_seconds = poll_seconds
         labels = labels or {}
@@ -144,6 +181,7 @@ class Server:
                     workers=workers,
                     batching=batching or Batching(),
                     most_waiting=self.limits.waiting_rows,
+                    seconds=self.limits.seconds,
                     on_batch=self.metrics.batch_rows.labels(name).observe,
                     on_death=self.metrics.deaths.labels(name).inc,
                 )
@@ -189,6 +227,11 @@ class Server:
     async def close(self) -> None:
         """Ends every model once what was accepted is answered."""
         await asyncio.gather(*(model.close() for model in self.models.values()))
+
+    def abort(self) -> None:
+        """Ends every process now, so that what waits is refused and `close` returns."""
+        for model in self.models.values():
+            model.abort()
 
     def model(self, name: str) -> Model:
         """Returns a served model.
@@ -253,6 +296,7 @@ class Server:
         signature = version.signatures[name]
         _require_outputs(outputs, signature)
         tensors.check(inputs, signature)
+        _require_short(inputs, self.limits.text_bytes)
         by_rows = frozenset(alias for alias, x in signature.inputs.items() if x.has_rows)
         rows = len(inputs[min(by_rows)]) if by_rows else 1
         if rows > self.limits.rows:
@@ -329,6 +373,15 @@ async def _answered(
     finally:
         if not future.done() or future.cancelled():
             version.pool.abandon(job)
+
+
+def _require_short(inputs: Mapping[str, np.ndarray], limit: int) -> None:
+    for name, array in inputs.items():
+        if array.dtype.kind == "O" and (longest := max(map(len, array.flat), default=0)) > limit:
+            raise invalid(
+                f"Expected texts of at most {limit} bytes in input {name[:80]}. "
+                f"Received: {longest}."
+            )
 
 
 def _require_outputs(outputs: Sequence[str], signature: Signature) -> None:

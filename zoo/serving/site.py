@@ -77,12 +77,11 @@ class Site:
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         """Answers one request; see ASGI."""
-        if scope["method"] not in ("GET", "HEAD"):
+        found, status = await self._find(scope["path"]), 200
+        if found is None:
+            found, status = _error("Not found."), 404
+        elif scope["method"] not in ("GET", "HEAD"):
             found, status = _error("Expected GET or HEAD."), 405
-        else:
-            found, status = await self._find(scope["path"]), 200
-            if found is None:
-                found, status = _error("Not found."), 404
         headers = {
             **self._headers,
             "content-type": found.content_type,

@@ -32,7 +32,7 @@ class Version:
     number: int
     source: Source
     state: str = "START"
-    error: str = ""
+    error: str = ""  # for the log; clients need not know of folders
     pool: Pool | None = None
     leases: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,6 +54,11 @@ class Version:
             self.leases -= 1
             if not self.leases:
                 self.idle.set()
+
+    def abort(self) -> None:
+        """Ends its processes now, if it has any; what it accepted is refused."""
+        if self.pool is not None:
+            self.pool.abort()
 
     def signature(self, name: str, code: Code) -> Signature:
         """Returns a signature; where there is none, raises a refusal with `code`."""
@@ -192,8 +197,9 @@ class Model:
             return None
         version = Version(number, self._source(folder), state="LOADING", files=files)
         self.versions[number] = version
-        version.pool = self._pool(version.source)
         try:
+            await asyncio.to_thread(self._require_own, folder)
+            version.pool = self._pool(version.source)
             await asyncio.to_thread(version.pool.start)
         except (ZooError, OSError) as error:
             version.state, version.error = "END", str(error)
@@ -201,6 +207,11 @@ class Model:
             version.state = "AVAILABLE"
             _LOG.info("%s version %d is served.", self.name, number)
         return version
+
+    def _require_own(self, folder: Path) -> None:
+        name = Artefact.open(folder).name
+        if name != self.name:
+            raise ZooError(f"Expected a version of {self.name} in {folder}. Received: {name}.")
 
     def _retire(self, version: Version) -> None:
         version.state = "UNLOADING"
@@ -222,8 +233,13 @@ class Model:
             if version.state == "AVAILABLE":
                 self._retire(version)
             elif version.state == "LOADING":
-                version.pool.abort()
+                version.abort()
         await asyncio.gather(*self._retiring)
+
+    def abort(self) -> None:
+        """Ends the processes of all versions now; what they accepted is refused."""
+        for version in self.versions.values():
+            version.abort()
 
     def get(self, number: int | None = None, label: str | None = None) -> Version:
         """Returns the version to ask: the newest, one by its number, or one by its label.
