@@ -28,6 +28,8 @@ import numpy as np
 from contest import CORES, Contestant, Part, Ratio, as_text, measure
 
 from zoo import layout
+from zoo.cli.lines import chunks
+from zoo.cli.run import FILE_CHUNK
 from zoo.config import DataConfig, DecodeConfig, override, require
 from zoo.errors import ZooError
 from zoo.models.transformer.config import TransformerConfig, TransformerPreset
@@ -312,8 +314,9 @@ def graph(shape: Shape, *, folder: Path, runtime: str, rows: int):
 
 
 def zoo_run(shape: Shape, *, folder: Path, runtime: str):
+    """Runs the corpus in the chunks of the command, whose start is not counted."""
     model, texts = load(folder, runtime=runtime), shape.corpus()
-    return lambda: model(texts)
+    return lambda: [model(chunk) for chunk in chunks(iter(texts), FILE_CHUNK)]
 
 
 def _training_batch(shape: Shape) -> tuple[dict[str, np.ndarray], np.ndarray]:

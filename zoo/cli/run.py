@@ -17,7 +17,7 @@ from zoo.runtime.story_model import Story, StoryModel
 from zoo.runtime.text_model import TextModel
 from zoo.text.utf8 import require_utf8
 
-_FILE_CHUNK = 512  # lines that are read, sorted by length and run together
+FILE_CHUNK = 512  # lines that are read, sorted by length and run together
 
 
 @click.command()
@@ -72,7 +72,7 @@ def run(
         first = 1
         # A file is read in chunks, which the model sorts by length: memory stays constant. A line
         # that comes alone by standard input is answered at once where the engine takes one.
-        size = model.engine.batch_size if file is None else _FILE_CHUNK
+        size = model.engine.batch_size if file is None else FILE_CHUNK
         for chunk in chunks(_read(lines, read), size):
             if n_best is None:
                 answers = model(chunk, first_line=first)
