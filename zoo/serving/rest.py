@@ -27,7 +27,7 @@ _INT64_MAX = (1 << 63) - 1
 _METRICS = "/metrics"
 _JSON = b"application/json"
 _PARSED_HERE = 1 << 17  # bytes; larger bodies are parsed in a thread, so that others are heard
-_MOST_ZIPPED = 1032  # bytes that one byte of gzip can stand for
+_UNZIPPED = 1 << 23  # bytes of gzip's contents that are made before they are counted
 _DRAINED_SECONDS = 2.0  # for a refused body to come in, so that its sender hears why
 
 Application = Callable[[dict, Callable, Callable], Awaitable[None]]
@@ -187,10 +187,7 @@ class Rest:
             ) from error
         body = b"".join(chunks)
         if b"gzip" in headers.get(b"content-encoding", b"").lower():
-            most = min(limits.body_bytes, _MOST_ZIPPED * len(body))
-            take(most)
-            body = await _apart(_unzipped, body, limits.body_bytes)
-            take(len(body) - most)
+            body = await _unzipped(body, limits.body_bytes, take)
         return body
 
 
@@ -246,15 +243,21 @@ async def _apart(function: Callable, *arguments, size: int | None = None):
     return function(*arguments)
 
 
-def _unzipped(body: bytes, limit: int) -> bytes:
-    reader = zlib.decompressobj(wbits=31)
-    try:
-        found = reader.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise invalid("Expected a body in gzip, as its header says.") from error
-    if len(found) > limit:
-        raise invalid(f"Expected a body of at most {limit} bytes after gzip.")
-    return found
+async def _unzipped(body: bytes, limit: int, take: Callable[[int], None]) -> bytes:
+    reader, parts, size = zlib.decompressobj(wbits=31), [], 0
+    while True:
+        try:
+            part = await _apart(reader.decompress, body, _UNZIPPED)
+        except zlib.error as error:
+            raise invalid("Expected a body in gzip, as its header says.") from error
+        size += len(part)
+        if size > limit:
+            raise invalid(f"Expected a body of at most {limit} bytes after gzip.")
+        take(len(part))
+        parts.append(part)
+        if len(part) < _UNZIPPED:
+            return b"".join(parts)
+        body = reader.unconsumed_tail
 
 
 def _as_dict(message) -> dict:

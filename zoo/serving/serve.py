@@ -141,19 +141,22 @@ async def _loaded(server: Server, stop: asyncio.Event) -> bool:
 def _with_files(limits: Limits) -> Limits:
     """Returns `limits` with no more connections than this process may open files.
 
-    It may open as many as the system lets it; a limit is often set below that for programs that
-    cannot have more than 1,024.
+    It may often open more, when it asks: the limit is low for programs that cannot have many.
     """
     try:
         import resource
     except ImportError:  # on Windows, which has no such limit
         return limits
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
     if soft == resource.RLIM_INFINITY:
         return limits
+    wanted = 4 * limits.connections
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if wanted > soft:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
     # The other half is for gRPC, the processes' pipes and files of models.
     return dataclasses.replace(limits, connections=min(limits.connections, max(1, soft // 2)))
 
