@@ -99,7 +99,9 @@ def test_parallel_files_of_other_lengths_are_refused(make):
         make(files, PARALLEL, source="en", target="de")
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(_lines("one"))[:-12]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(_lines("one"))[:-12]], ids=["another", "cut"]
+)
 def test_a_broken_gzip_file_is_refused(make, content):
     files = {"train.en.gz": content, "train.de": _lines("eins")}
     with pytest.raises(ZooError, match=r"Expected a gzip file at .*train\.en\.gz"):

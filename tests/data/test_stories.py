@@ -118,7 +118,11 @@ def test_a_link_is_refused():
         read_archive(content, location="here")
 
 
-@pytest.mark.parametrize("content", [b"no archive", _archive({"en/qa1_a_train.txt": TEXT})[:90]])
+@pytest.mark.parametrize(
+    "content",
+    [b"no archive", _archive({"en/qa1_a_train.txt": TEXT})[:90]],
+    ids=["another", "cut"],
+)
 def test_a_broken_archive_is_refused(content):
     with pytest.raises(ZooError, match=r"Expected a \.tar\.gz of text at here"):
         read_archive(content, location="here")
