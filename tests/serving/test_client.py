@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -319,6 +320,16 @@ def test_a_certificate_is_shown_to_who_asks_for_it(picky):
         with Client(url, model="m", tls=refused, deadline=1) as client:
             with pytest.raises(ServerError, match="UNAVAILABLE|DEADLINE_EXCEEDED"):
                 client.signatures()
+
+
+def test_a_bare_error_of_ssl_is_an_error_of_the_server(monkeypatch):
+    async def request(*arguments, **options):
+        raise ssl.SSLError("certificate required")
+
+    monkeypatch.setattr(httpx.AsyncClient, "request", request)
+    with Client("https://localhost:1", model="m", deadline=1) as client:
+        with pytest.raises(ServerError, match="UNAVAILABLE.*certificate required"):
+            client.signatures()
 
 
 @pytest.mark.parametrize("scheme", ["https", "grpcs"])

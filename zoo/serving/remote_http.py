@@ -104,7 +104,8 @@ class HttpRemote:
         except TimeoutError as error:
             message = f"no answer within {seconds:.3g} s"
             raise ServerError(self._address, Code.DEADLINE_EXCEEDED, message) from error
-        except httpx.TransportError as error:
+        # What the server says of a certificate may come as the bare error of ssl, an OSError.
+        except (httpx.TransportError, OSError) as error:
             message = str(error) or type(error).__name__
             raise ServerError(self._address, Code.UNAVAILABLE, message) from error
         try:
