@@ -127,8 +127,13 @@ def test_tensorflow_is_where_it_is_the_runtime_alone(request, runtime, holds):
             assert ("libtensorflow_cc" in maps.read()) == holds
 
 
-@pytest.mark.parametrize("given", [{}, {"TF_ENABLE_ONEDNN_OPTS": "1"}])
-@pytest.mark.parametrize("module", ["zoo.serving.saved_model", "zoo.runtime.saved_model_engine"])
+@pytest.mark.parametrize(
+    ("module", "given"),
+    [
+        ("zoo.serving.saved_model", {}),
+        ("zoo.runtime.saved_model_engine", {"TF_ENABLE_ONEDNN_OPTS": "1"}),
+    ],
+)
 def test_tensorflow_runs_without_onednn_unless_told(module, given, monkeypatch):
     """Its kernels grow with every shape of a request, and are slow on a single sentence."""
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)  # set by an import in this process
