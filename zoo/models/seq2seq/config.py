@@ -233,8 +233,30 @@ _LOCAL_P = replace(
 _HARD = replace(_CONDITIONAL, attention=replace(_CONDITIONAL.attention, selection="hard"))
 
 
+_RECIPE = TrainConfig(
+    epochs=30,
+    batch_tokens=2048,
+    learning_rate=1e-3,
+    schedule="cosine",
+    warmup_steps=600,
+    beta_2=0.98,
+    clip_norm=1.0,
+    label_smoothing=0.1,
+    average=5,
+)
+# A window teaches little while it is in the wrong place, a drawn position while attention does not
+# know where to look: 6.4 after two epochs, and 8.4 after three, where the additive model has 16.0
+# and 22.7. So both start from its weights.
+_GOES_ON = replace(_RECIPE, start_from="seq2seq_additive_multi30k_en_de@1")
+
+
 def _multi30k(
-    kind: str, model: Seq2SeqConfig, summary: str, paper: str, card: Card, **train
+    kind: str,
+    model: Seq2SeqConfig,
+    summary: str,
+    paper: str,
+    card: Card,
+    train: TrainConfig = _RECIPE,
 ) -> Seq2SeqPreset:
     return Seq2SeqPreset(
         name=f"seq2seq_{kind}_multi30k_en_de",
@@ -242,30 +264,12 @@ def _multi30k(
         summary=f"English to German, captions of photographs; {summary}.",
         paper=paper,
         model=model,
-        train=replace(
-            TrainConfig(
-                epochs=30,
-                batch_tokens=2048,
-                learning_rate=1e-3,
-                schedule="cosine",
-                warmup_steps=600,
-                beta_2=0.98,
-                clip_norm=1.0,
-                label_smoothing=0.1,
-                average=5,
-            ),
-            **train,
-        ),
+        train=train,
         decode=DecodeConfig(beam_size=5, length_penalty=1.0),
         data=DataConfig(name="multi30k", source="en", target="de", tokenizer="unigram"),
         card=card,
     )
 
-
-# A window teaches little while it is in the wrong place, a drawn position while attention does not
-# know where to look: 6.4 after two epochs, and 8.4 after three, where the additive model has 16.0
-# and 22.7. So both start from its weights.
-_START = "seq2seq_additive_multi30k_en_de@1"
 
 _CAPTIONS = "captions: sentences of up to about forty words that describe what a photograph shows."
 
@@ -335,10 +339,7 @@ PRESETS = (
             hard_input_expected="Der Vorstand verschob die Fusion.",
             hard_input_reason="no photograph shows a merger, so it never saw these words",
         ),
-        start_from=_START,
-        epochs=6,
-        learning_rate=5e-4,
-        average=3,
+        train=replace(_GOES_ON, epochs=6, learning_rate=5e-4, average=3),
     ),
     _multi30k(
         "hard",
@@ -352,8 +353,6 @@ PRESETS = (
             hard_input_expected="Der Vorstand verschob die Fusion.",
             hard_input_reason="no photograph shows a merger, so it never saw these words",
         ),
-        start_from=_START,
-        epochs=10,
-        learning_rate=3e-4,
+        train=replace(_GOES_ON, epochs=10, learning_rate=3e-4),
     ),
 )
