@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from zoo.layers.dropout import Dropout
 from zoo.layers.weight_norm import WeightNormDense
 
 
@@ -51,7 +52,7 @@ class GatedConvolution(keras.layers.Layer):
             )
         self.kernel_width = kernel_width
         self.causal = causal
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = Dropout(dropout, name="dropout")
         self.dense = WeightNormDense(2 * units, variance=4 * (1 - dropout), name="dense")
 
     def build(self, input_shape):

@@ -4,6 +4,8 @@ from typing import Literal
 
 import keras
 
+from zoo.layers.dropout import Dropout
+
 
 class Residual(keras.layers.Layer):
     """Adds a sub-layer's output to its input, normalized after the sum or before the sub-layer.
@@ -23,7 +25,7 @@ class Residual(keras.layers.Layer):
         super().__init__(**kwargs)
         self.is_pre = norm == "pre"
         self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = Dropout(dropout, name="dropout")
 
     def build(self, input_shape):
         """Builds the normalization."""

@@ -11,6 +11,7 @@ from zoo import console
 from zoo.config import Preset, override
 from zoo.errors import ZooError, missing_extra
 from zoo.models import preset as preset_named
+from zoo.training.allocator import keep_freed_memory
 
 
 def main(family: str, train: Callable[..., None], arguments: Sequence[str] | None = None) -> None:
@@ -40,6 +41,7 @@ def main(family: str, train: Callable[..., None], arguments: Sequence[str] | Non
         words = ["python", "-m", f"zoo.models.{family}.train", "--preset", name]
         words += [word for change in changes for word in ("--set", change)]
         backend = os.environ.get("KERAS_BACKEND")
+        keep_freed_memory()
         with console.native_notices_muted():
             try:
                 import keras  # noqa: F401 (starts the backend, which announces itself)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo import attention
+from zoo.layers.dropout import Dropout
 from zoo.layers.gated_convolution import GatedConvolution
 from zoo.layers.weight_norm import WeightNormDense
 from zoo.models.conv_seq2seq.config import ConvSeq2SeqConfig
@@ -33,7 +34,7 @@ class ConvSeq2Seq(keras.Model):
             self.target_embedding = self.embedding
         else:
             self.target_embedding = _embedding(config, name="target_embedding")
-        self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
+        self.dropout = Dropout(config.dropout, name="dropout")
         # Linear layers behind dropout start smaller by as much as it makes their inputs vary more.
         kept = 1 - config.dropout
         self.encoder_input = WeightNormDense(config.width, variance=kept, name="encoder_input")

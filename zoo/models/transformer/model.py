@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from zoo import attention
+from zoo.layers.dropout import Dropout
 from zoo.layers.embedding import TiedEmbedding, sinusoids
 from zoo.layers.residual import Residual
 from zoo.models.transformer.config import TransformerConfig
@@ -32,7 +33,7 @@ class Transformer(keras.Model):
         else:
             self.target_embedding = TiedEmbedding(**sizes, name="target_embedding")
             self.readout = TiedEmbedding(**sizes, name="readout")
-        self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
+        self.dropout = Dropout(config.dropout, name="dropout")
         self.encoder_layers = [
             EncoderLayer(config, name=f"encoder_{index}")
             for index in range(config.num_encoder_layers)
