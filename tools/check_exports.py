@@ -70,8 +70,9 @@ def _shown(score: dict) -> str:
         for metric, value in score["also"].items():
             text += f", {metric.removeprefix('bleu_').replace('_', ' ')} {value:.1f}"
         return text
-    if score["metric"] == "wrong_bits":
-        return f"{score['value']:.2f} wrong bits a sequence of {score['rows']}"
+    if score["metric"] in ("wrong_bits", "bits_above_optimum"):
+        counted = score["metric"].replace("_", " ")
+        return f"{score['value']:.2f} {counted} a sequence, of {score['rows']}"
     return f"{score['metric'].replace('_', ' ')} {score['value']:.2%} of {score['rows']:,}"
 
 

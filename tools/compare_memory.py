@@ -20,7 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from zoo import models
-from zoo.data.algorithmic import TASKS
+from zoo.data.algorithmic import TASKS, TestSequences
 from zoo.models.neural_turing_machine.config import NeuralTuringMachinePreset
 
 # What `error` is below when a task is learned: Collier and Beel, 2018, say so of wrong bits; 4 bits
@@ -85,7 +85,7 @@ def measured(preset: NeuralTuringMachinePreset, contestant: str, seed: int, run:
 
 def metric(preset: NeuralTuringMachinePreset) -> str:
     """Returns what `error` counts, a sequence."""
-    return "bits_above_optimum" if preset.data.name == "dynamic_ngrams" else "wrong_bits"
+    return TestSequences(preset.data).metric
 
 
 def error(preset: NeuralTuringMachinePreset, tested: dict) -> float:

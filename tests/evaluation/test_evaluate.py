@@ -2,11 +2,14 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from zoo.data.algorithmic import DynamicNGrams, TestSequences, bits_a_sequence
 from zoo.evaluation import evaluate
 from zoo.evaluation.bleu import bleu_signature
 from zoo.export.card import signatures_of
+from zoo.models.neural_turing_machine.config import SequencesConfig
 
 PAIRS = [("A man rides.", "Ein Mann reitet."), ("A dog runs home.", "Ein Hund rennt heim .")]
 
@@ -31,3 +34,27 @@ def test_both_kinds_of_bleu_come_with_their_signatures():
     )
     assert plain != tokenized
     assert signatures_of(facts) == {"bleu": plain, "bleu_tokenized_lowercase": tokenized}
+
+
+def test_ngrams_are_scored_by_bits_above_the_best_estimator():
+    task = DynamicNGrams()
+    tests = TestSequences(
+        SequencesConfig(name="dynamic_ngrams", longest=12, tested_longest=14, tested_every=2),
+        rows=5,
+    )
+
+    def scored(answer):
+        return evaluate(
+            lambda rows: [SimpleNamespace(outputs=answer(row)[0]) for row in rows], tests
+        )
+
+    best = scored(task.optimal_probabilities)
+    assert best["metric"] == "bits_above_optimum"
+    assert best["value"] == 0
+    assert best["bits_above_optimum_by_size"] == {"12": 0, "14": 0}
+
+    batch = tests.draw({"length": 12})
+    optimal = bits_a_sequence(task.optimal_probabilities(batch), batch)
+    # A guess costs a bit for each of the 12 that has five before it.
+    guesses = scored(lambda row: np.full(row.targets.shape, 0.5))
+    assert guesses["value"] == pytest.approx(7 - optimal, abs=1e-3)

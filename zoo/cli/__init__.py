@@ -94,8 +94,9 @@ def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: 
             f"{name} {runtime}: {values} on {scores['rows']} rows of {split}, "
             f"{scores['seconds']} seconds"
         )
-        for sizes, wrong in scores.get("wrong_bits_by_size", {}).items():
-            click.echo(f"wrong bits of a sequence at size {sizes}: {wrong}")
+        for sizes, bits in scores.get(f"{scores['metric']}_by_size", {}).items():
+            counted = scores["metric"].replace("_", " ")
+            click.echo(f"{counted} of a sequence at size {sizes}: {bits}")
         for task, error in scores.get("error_by_task", {}).items():
             click.echo(f"error of task {task}: {error:.1%}")
         for metric, signature in signatures_of(scores).items():

@@ -327,6 +327,15 @@ class TestSequences:
     data: Any  # the preset's
     rows: int = 192  # of each size
 
+    @property
+    def metric(self) -> str:
+        """What `error` counts: `wrong_bits`, or `bits_above_optimum` where none can be right."""
+        return "bits_above_optimum" if self._has_optimum else "wrong_bits"
+
+    @property
+    def _has_optimum(self) -> bool:
+        return hasattr(TASKS[self.data.name], "optimal_probabilities")
+
     def require_split(self, split: str) -> None:
         """Raises ZooError unless `split` is `test`: all others are drawn in training."""
         require_choice("split", split, ("test",))
@@ -335,6 +344,18 @@ class TestSequences:
         """Returns the sequences of one of `tested_sizes`."""
         generator = np.random.default_rng((0, 2, *sizes.values()))  # not what training draws from
         return TASKS[self.data.name]().draw(generator, rows=self.rows, **sizes)
+
+    def error(self, probabilities: np.ndarray, sequences: Sequences) -> float:
+        """Returns how wrong answers are, on average over the sequences: see `metric`.
+
+        Args:
+            probabilities: `(B, T, out_width)`, that each bit is 1.
+            sequences: What was asked.
+        """
+        if not self._has_optimum:
+            return wrong_bits_a_sequence(probabilities, sequences)
+        optimal = TASKS[self.data.name]().optimal_probabilities(sequences)
+        return bits_a_sequence(probabilities, sequences) - bits_a_sequence(optimal, sequences)
 
 
 def tested_sizes(data) -> list[dict[str, int]]:

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.data.algorithmic import (
-    Sequences,
-    TestSequences,
-    tested_sizes,
-    wrong_bits_a_sequence,
-)
+from zoo.data.algorithmic import Sequences, TestSequences, tested_sizes
 from zoo.data.dataset import Dataset
 from zoo.data.stories import Stories, scored_tasks
 from zoo.runtime.load import Model
@@ -27,8 +22,8 @@ def evaluate(
     The metric is the one that the data set's manifest names; its range is that of the metric.
     Further metrics of the manifest stand in `also`, by name; BLEU comes with its `signature`, and
     such metrics with theirs in `also_signatures`; answers about stories with `error_by_task`, 0 to
-    1, and sequences with `wrong_bits_by_size`. The value of answers is the mean over the tasks that
-    the data set has in whole.
+    1, and sequences with `wrong_bits_by_size` or `bits_above_optimum_by_size`. The value of answers
+    is the mean over the tasks that the data set has in whole.
     """
     if isinstance(dataset, TestSequences):
         return _evaluate_sequences(model, dataset, split)
@@ -61,7 +56,7 @@ def evaluate(
 
 
 def _evaluate_sequences(model: SequenceModel, tests: TestSequences, split: str) -> dict:
-    """Returns the wrong bits a sequence at the longest size that the model was trained on."""
+    """Returns the error a sequence at the longest size that the model was trained on."""
     tests.require_split(split)
     started = time.monotonic()
     by_size = {}
@@ -70,14 +65,14 @@ def _evaluate_sequences(model: SequenceModel, tests: TestSequences, split: str) 
         rows = [Sequences(*(x[row : row + 1] for x in batch)) for row in range(tests.rows)]
         outputs = np.stack([written.outputs for written in model(rows)])
         shown = " x ".join(str(size) for size in sizes.values())
-        by_size[shown] = round(wrong_bits_a_sequence(outputs, batch), 3)
+        by_size[shown] = round(tests.error(outputs, batch), 3)
     return {
-        "metric": "wrong_bits",
+        "metric": tests.metric,
         "value": next(iter(by_size.values())),
         "rows": tests.rows,
         "split": split,
         "seconds": round(time.monotonic() - started, 2),
-        "wrong_bits_by_size": by_size,
+        f"{tests.metric}_by_size": by_size,
     }
 
 

@@ -56,10 +56,11 @@ def _scores(manifest: dict) -> str:
     search = f" --beam-size {beam_size}" if beam_size > 1 else ""
     command = f"`zoo evaluate {manifest['name']} --runtime RUNTIME{search}`"
     lines += ["", f"Measured by {command} on {metrics['device']}, {metrics['date']}."]
-    if wrong := facts.get("wrong_bits_by_size"):
-        ordered = sorted(wrong.items(), key=lambda item: [int(x) for x in item[0].split(" x ")])
+    if by_size := facts.get(f"{facts['metric']}_by_size"):
+        ordered = sorted(by_size.items(), key=lambda item: [int(x) for x in item[0].split(" x ")])
         sizes = ", ".join(f"{size}: {bits:g}" for size, bits in ordered)
-        lines.append(f"Wrong bits of a sequence by size with `{runtime}`: {sizes}.")
+        counted = facts["metric"].replace("_", " ").capitalize()
+        lines.append(f"{counted} of a sequence by size with `{runtime}`: {sizes}.")
     if errors := facts.get("error_by_task"):
         failed = sum(error > _FAILED_ERROR for error in errors.values())
         ordered = sorted(errors.items(), key=lambda item: int(item[0]))
