@@ -35,6 +35,7 @@ from zoo.errors import ZooError
 from zoo.models.transformer.config import TransformerConfig, TransformerPreset
 from zoo.runtime.load import load
 from zoo.text.tokenizer import END_ID, PAD_ID, Tokenizer, train_tokenizer
+from zoo.training.allocator import keep_freed_memory
 
 PACKAGES = ("ai-edge-litert", "tensorflow", "keras", "ctranslate2", "keras-hub", "torch")
 EXPORTS = {  # options of `zoo export`
@@ -196,6 +197,7 @@ def corpus(shape: Shape, work: Path) -> Part:
 
 
 def training(shape: Shape, work: Path) -> Part:
+    """All keep the memory that they free, as our train scripts do."""
     policies = [{"policy": policy} for policy in ("float32", "mixed_bfloat16")]
     modes = [
         {"threads": threads, "bfloat16": bfloat16, "compiled": compiled}
@@ -326,6 +328,7 @@ def _training_batch(shape: Shape) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 
 def train_zoo(shape: Shape, *, policy: str):
+    keep_freed_memory()
     import keras
 
     from zoo.models.transformer.task import Task
@@ -415,6 +418,7 @@ def _write_ctranslate2(shape: Shape, tokenizer: Tokenizer, folder: str) -> None:
 
 
 def train_keras_hub(shape: Shape, *, policy: str):
+    keep_freed_memory()
     import keras
     from keras_hub import layers
 
@@ -442,6 +446,7 @@ def train_keras_hub(shape: Shape, *, policy: str):
 
 
 def train_torch(shape: Shape, *, threads: int, bfloat16: bool, compiled: bool):
+    keep_freed_memory()
     import torch
     from torch import nn
 

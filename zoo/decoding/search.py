@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from zoo.decoding.top_k import top_k
+
 # Log probabilities of what must not be chosen. Finite, so that sums and products of them stay
 # numbers; an unused beam still outranks a finished one that does not repeat its end, so that a
 # row's beams stay as they are however long its batch mates go on.
@@ -137,8 +139,7 @@ def _advance(
     vocab_size = logits.shape[-1]
     continuations = min(beam_size, vocab_size)  # C
     bias = np.where(np.isin(np.arange(vocab_size), forbidden), _FORBIDDEN, 0.0).astype("float32")
-    best, tokens = ops.top_k(logits + bias, continuations)  # (N, C), best first
-    tokens = ops.cast(tokens, "int32")
+    best, tokens = top_k(logits + bias, continuations)  # (N, C), best first
     step_log_probs = best - _log_sum_exp(logits)
     # A finished hypothesis has one continuation, the end token, at no cost.
     repeat_end = np.where(np.arange(continuations) == 0, 0.0, _FORBIDDEN).astype("float32")
