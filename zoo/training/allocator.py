@@ -6,6 +6,7 @@ import platform
 # Parameters of mallopt(3).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
+_M_ARENA_MAX = -8
 
 
 def keep_freed_memory() -> None:
@@ -18,4 +19,5 @@ def keep_freed_memory() -> None:
     if name == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_ARENA_MAX, 1)  # the arenas of other threads give back whatever they can
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
