@@ -30,7 +30,7 @@ def hashed(x):
 
     Every bit of `x` changes each bit of its hash with a probability of about a half.
 
-    Source: Mueller, "Prospecting for hash functions", 2018, the constants called lowbias32.
+    Source: `lowbias32` of Wellons's search for such functions, github.com/skeeto/hash-prospector.
     """
     x = _folded(x, 16) * _uint32(0x7FEB352D)
     x = _folded(x, 15) * _uint32(0x846CA68B)
