@@ -12,8 +12,9 @@ def train(
 ) -> None:
     """Trains `preset` in the folder `output` and writes its model there.
 
-    After each epoch the model is scored, by greedy search, on the validation split, or on the test
-    split of a data set that has no other.
+    After each epoch the model is scored on the validation split, or on the test split of a data set
+    that has no other: by greedy search, and by the `cross_entropy` (nats) of a token, which differs
+    from the loss in having no label smoothing.
 
     Args:
         preset: What to train.
@@ -29,6 +30,7 @@ def train(
     from zoo import layout, paths, registry, weights
     from zoo.data.batches import encode_pairs
     from zoo.data.dataset import open_dataset
+    from zoo.evaluation.cross_entropy import cross_entropy
     from zoo.evaluation.evaluate import score
     from zoo.models.restore import restore_task
     from zoo.runtime.keras_engine import KerasEngine
@@ -59,9 +61,20 @@ def train(
     run.write(layout.TOKENIZER, tokenizer.model)
     model = TextModel(KerasEngine(task.model, task.signatures()), tokenizer, preset.model)
     sources = [source for source, _ in scored_pairs]
+    lengths = {
+        "source_length": preset.model.max_source_length,
+        "target_length": preset.model.max_target_length,
+    }
+    scored = encode_pairs(scored_pairs, tokenizer, **lengths)
+    scored_targets = scored.pop("target_outputs")
 
     def evaluate() -> dict[str, float]:
-        return score([result.text for result in model(sources)], dataset, split=split)
+        return {
+            **score([result.text for result in model(sources)], dataset, split=split),
+            "cross_entropy": cross_entropy(
+                task.model, scored, scored_targets, pad_id=tokenizer.pad_id
+            ),
+        }
 
     def sample() -> str:
         shown = scored_pairs[:4]
@@ -77,8 +90,7 @@ def train(
         inputs = encode_pairs(
             train_pairs,
             tokenizer,
-            source_length=preset.model.max_source_length,
-            target_length=preset.model.max_target_length,
+            **lengths,
             sampling=preset.data.sampling,
             seed=int(np.random.SeedSequence((preset.train.seed, epoch)).generate_state(1)[0]),
         )
