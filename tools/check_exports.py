@@ -67,7 +67,7 @@ def readme_with_table(exports: Path) -> str:
 def _shown(score: dict) -> str:
     if score["metric"] == "bleu":
         text = f"BLEU {score['value']:.1f}"
-        for metric, value in score["also"].items():
+        for metric, value in score.get("also", {}).items():
             text += f", {metric.removeprefix('bleu_').replace('_', ' ')} {value:.1f}"
         return text
     if score["metric"] in ("wrong_bits", "bits_above_optimum"):

@@ -2,8 +2,8 @@
 
     python -m zoo.models.transformer.train --preset transformer_tiny_multi30k_en_de --data DIR
 
-The models of Multi30k take about two hours on two CPU cores; `README.md` beside this file has their
-curves, and their cards have their scores.
+The models of Multi30k and Tatoeba take one to two hours on two CPU cores; `README.md` beside this
+file has their curves, and their cards have their scores.
 """
 
 from collections.abc import Sequence
