@@ -105,7 +105,9 @@ def _recipe(*, epochs: int, learning_rate: float) -> TrainConfig:
 # and German with its capitals), cut anew each epoch; and a recipe for two cores instead of 8,000
 # updates of 8,192 positions on two GPUs: normalization before the sub-layers, batches of 2,048
 # positions a side, a cosine that ends.
-def _multi30k(source: str, target: str, languages: str, card: Card) -> TransformerPreset:
+def _multi30k(
+    source: str, target: str, languages: str, card: Card, *, epochs: int = 60
+) -> TransformerPreset:
     return TransformerPreset(
         name=f"transformer_tiny_multi30k_{source}_{target}",
         family="transformer",
@@ -119,7 +121,7 @@ def _multi30k(source: str, target: str, languages: str, card: Card) -> Transform
             norm="pre",
             dropout=0.3,
         ),
-        train=_recipe(epochs=60, learning_rate=2e-3),
+        train=_recipe(epochs=epochs, learning_rate=2e-3),
         decode=DecodeConfig(beam_size=5, length_penalty=1.0),
         data=DataConfig(
             name="multi30k", source=source, target=target, tokenizer="unigram", sampling=0.3
@@ -206,6 +208,7 @@ PRESETS = (
             hard_input_expected="Le conseil d'administration a reporté la fusion.",
             hard_input_reason="no photograph shows a merger, so it never saw these words",
         ),
+        epochs=44,  # an epoch has half as many batches again as the others'
     ),
     _tatoeba(
         "zh",
