@@ -181,9 +181,25 @@ def test_a_key_value_memory_of_one_table_that_turns_nothing_is_a_memory_network(
     np.testing.assert_allclose(_array(key_value(inputs)), _array(plain(inputs)), atol=1e-5)
 
 
+@pytest.mark.parametrize("changes", [{}, {"temporal": False}, {"empty_places": True}])
+def test_places_name_the_sentences_of_stories(changes):
+    model, inputs = _model(**changes), _inputs()
+    story = _array(inputs["story"])
+    sentences, places = np.unique(
+        np.concatenate([np.zeros_like(story[0, :1]), story.reshape(-1, story.shape[-1])]),
+        axis=0,
+        return_inverse=True,
+    )
+    places = places.reshape(-1)[1:].reshape(story.shape[:2])
+    by_place = {**inputs, "story": sentences, "places": places.astype("int32")}
+    filled = (story != 0).any(axis=-1)
+    by_place["times"] = filled.sum(1, keepdims=True) - filled.cumsum(1)
+    np.testing.assert_allclose(_array(model(by_place)), _array(model(inputs)), atol=1e-5)
+
+
 def test_one_hop_is_soft_attention():
     model, inputs = _model(hops=1), _inputs()
-    keys, values, filled = model.remember(inputs)
+    keys, values, filled, _ = model.remember(inputs)
     query = model._embed("0", model._bags(inputs["question"]))
     context, weights = attention.attend(
         attention.dot_scores(query[:, None], keys["0"]), values["1"], filled
@@ -202,7 +218,7 @@ def test_adjacent_hops_share_their_tables():
     before = model.remember(inputs)[0]
     before = {name: _array(memory) for name, memory in before.items()}
     model.words["1"].assign_add(np.ones((23, 6)))
-    keys, values, _ = model.remember(inputs)
+    keys, values, _, _ = model.remember(inputs)
     assert np.abs(_array(keys["1"]) - before["1"]).max() > 0.1  # A[2]
     assert values["1"] is keys["1"]  # C[1]
     np.testing.assert_array_equal(_array(keys["2"]), before["2"])

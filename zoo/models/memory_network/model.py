@@ -92,7 +92,7 @@ class MemoryNetwork(keras.Model):
     def answer(self, inputs):
         """Returns the logits `(B, V)` and the weights of each hop over the memory `(B, K, M)`."""
         roles = self.roles
-        keys, values, filled = self.remember(inputs)
+        keys, values, filled, chosen = self.remember(inputs)
         normalize = attention.masked_softmax
         if self.linear:
             normalize = attention.unnormalized
@@ -105,12 +105,13 @@ class MemoryNetwork(keras.Model):
         )  # (B, D), u in the paper
         weights = []
         for match, read, kernel in zip(roles.match, roles.read, self.kernels, strict=True):
-            context, hop_weights = attention.attend(
-                attention.dot_scores(state[:, None], keys[match]),
-                values[read],
-                filled,
-                normalize=normalize,
-            )
+            scores = attention.dot_scores(state[:, None], keys[match])
+            read_from = values[read]
+            if chosen is not None:
+                scores, read_from = attention.dot_scores(scores, chosen), chosen
+            context, hop_weights = attention.attend(scores, read_from, filled, normalize=normalize)
+            if chosen is not None:
+                context = ops.matmul(context, values[read])
             state = self._update(state, ops.squeeze(context, axis=1), kernel)
             weights.append(hop_weights)
         logits = ops.matmul(state, ops.transpose(self.words[roles.answer]))
@@ -118,9 +119,13 @@ class MemoryNetwork(keras.Model):
         return ops.where(is_word, logits, _NO_ANSWER), ops.concatenate(weights, axis=1)
 
     def remember(self, inputs):
-        """Returns what hops match by, what they read, and where there is a sentence `(B, M)` bool.
+        """Returns what hops match by, what they read, where there is a sentence, and None.
 
-        The first two hold m and c of the paper, `(B, M, D)`, by the names of their tables.
+        The first two hold m and c of the paper, `(B, M, D)`, by the names of their tables; the
+        third is `(B, M)` bool. With `places` the memories of all stories are sums of a few vectors,
+        those of the sentences and those of the times, and nobody needs m and c one by one: the
+        first two are then these vectors `(N, D)`, and the fourth is which of them each memory
+        sums, `(B, M, N)`, 0 or 1.
         """
         story, places = inputs["story"], inputs.get("places")
         filled = ops.any(ops.not_equal(story, PAD_ID), axis=-1)
@@ -139,17 +144,25 @@ class MemoryNetwork(keras.Model):
             found = {}
             for name in names:
                 found[name] = self._embed(name, bags)
+                if not self.config.temporal:
+                    continue
                 if places is not None:
-                    found[name] = ops.take(found[name], places, axis=0)  # (B, M, D)
-                if self.config.temporal:
+                    found[name] = ops.concatenate([found[name], self.times[name]], axis=0)
+                else:
                     found[name] = found[name] + ops.take(self.times[name], times, axis=0)
             return found
 
+        chosen = None
+        if places is not None:
+            # Not gathered: the gradient of a gather is a scatter, most of a training's time.
+            chosen = _one_hot(places, ops.shape(story)[0])
+            if self.config.temporal:
+                chosen = ops.concatenate([chosen, _one_hot(times, room)], axis=-1)
         if "values" in inputs:
             keys = memories(story, set(self.roles.match))
-            return keys, memories(inputs["values"], set(self.roles.read)), filled
+            return keys, memories(inputs["values"], set(self.roles.read)), filled, chosen
         both = memories(story, self.roles.memories)
-        return both, both, filled
+        return both, both, filled, chosen
 
     def _update(self, state, context, kernel):
         if self.config.key_value:
@@ -161,14 +174,15 @@ class MemoryNetwork(keras.Model):
         return ops.relu(state) if self.config.nonlinear else state
 
     def _bags(self, sentences):
-        """Returns sentences `(..., L)` as weighted bags of words `(..., W, V)`; see `_embed`.
+        """Returns sentences `(..., L)` as W weighted bags of words `(..., V)`; see `_embed`.
 
         A bag counts the words of a sentence, each by its weight: every table then embeds it by one
         product of matrices. Vocabularies of hundreds of words are what it is for.
         """
         weights = position_weights(sentences, self.config)  # (..., W, L)
         one_hot = ops.one_hot(sentences, self.config.vocab_size)  # (..., L, V)
-        return ops.matmul(weights, one_hot)
+        bags = ops.matmul(weights, one_hot)  # (..., W, V)
+        return [bags[..., index, :] for index in range(weights.shape[-2])]
 
     def _embed(self, name: str, bags):
         """Returns sum over j of l[j] * table x[j], `(..., D)`.
@@ -176,11 +190,11 @@ class MemoryNetwork(keras.Model):
         The weight l[k, j] of component k depends on the position as r[j] + s[k] t[j]. The sum is so
         that of two bags, weighted by r and by t, the second times s.
         """
-        embedded = ops.matmul(bags, self.words[name])  # (..., W, D)
+        # A product each, not one that is cut in two: the gradient of a cut is slow.
+        embedded = [ops.matmul(bag, self.words[name]) for bag in bags]  # (..., D) each
         if self.config.encoding == "bag":
-            return ops.squeeze(embedded, axis=-2)
-        slope = component_slopes(self.config)
-        return embedded[..., 0, :] + slope * embedded[..., 1, :]
+            return embedded[0]
+        return embedded[0] + component_slopes(self.config) * embedded[1]
 
     def _weight(self, name: str, rows: int):
         return self.add_weight(
@@ -260,6 +274,11 @@ def roles_of_tables(config: MemoryNetworkConfig) -> Roles:
         tuple(f"read_{k}" for k in hops),
         "answer",
     )
+
+
+def _one_hot(indices, count):
+    """Returns where each index is, `(..., count)` float32; `ops.one_hot` takes no open count."""
+    return ops.cast(ops.equal(indices[..., None], ops.arange(count, dtype="int32")), "float32")
 
 
 def _times(filled):

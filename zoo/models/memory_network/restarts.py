@@ -260,8 +260,8 @@ def fit(
             optimizer=optimizer,
             loss=SummedCrossEntropy(),
             metrics=[losses],
-            # XLA on a CPU runs the gradient of `places` 50 times as slowly as TensorFlow does
-            # (tensorflow 2.21); JAX has no other way.
+            # By XLA on a CPU 120 updates took over four minutes, its compiling counted, and without
+            # it eight seconds (tensorflow 2.21); JAX has no other way.
             jit_compile=keras.backend.backend() == "jax",
         )
         if not optimizer.built:
