@@ -192,8 +192,6 @@ def test_places_name_the_sentences_of_stories(changes):
     )
     places = places.reshape(-1)[1:].reshape(story.shape[:2])
     by_place = {**inputs, "story": sentences, "places": places.astype("int32")}
-    filled = (story != 0).any(axis=-1)
-    by_place["times"] = filled.sum(1, keepdims=True) - filled.cumsum(1)
     np.testing.assert_allclose(_array(model(by_place)), _array(model(inputs)), atol=1e-5)
 
 

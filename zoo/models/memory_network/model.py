@@ -92,7 +92,7 @@ class MemoryNetwork(keras.Model):
     def answer(self, inputs):
         """Returns the logits `(B, V)` and the weights of each hop over the memory `(B, K, M)`."""
         roles = self.roles
-        keys, values, filled, chosen = self.remember(inputs)
+        keys, values, filled, summed = self.remember(inputs)
         normalize = attention.masked_softmax
         if self.linear:
             normalize = attention.unnormalized
@@ -106,12 +106,15 @@ class MemoryNetwork(keras.Model):
         weights = []
         for match, read, kernel in zip(roles.match, roles.read, self.kernels, strict=True):
             scores = attention.dot_scores(state[:, None], keys[match])
-            read_from = values[read]
-            if chosen is not None:
-                scores, read_from = attention.dot_scores(scores, chosen), chosen
-            context, hop_weights = attention.attend(scores, read_from, filled, normalize=normalize)
-            if chosen is not None:
-                context = ops.matmul(context, values[read])
+            if summed is None:
+                context, hop_weights = attention.attend(
+                    scores, values[read], filled, normalize=normalize
+                )
+            else:
+                found, hop_weights = attention.attend(
+                    attention.dot_scores(scores, summed), summed, filled, normalize=normalize
+                )
+                context = ops.matmul(found, values[read])
             state = self._update(state, ops.squeeze(context, axis=1), kernel)
             weights.append(hop_weights)
         logits = ops.matmul(state, ops.transpose(self.words[roles.answer]))
@@ -119,13 +122,14 @@ class MemoryNetwork(keras.Model):
         return ops.where(is_word, logits, _NO_ANSWER), ops.concatenate(weights, axis=1)
 
     def remember(self, inputs):
-        """Returns what hops match by, what they read, where there is a sentence, and None.
+        """Returns what hops match by, what they read, where there is a sentence, what is summed.
 
-        The first two hold m and c of the paper, `(B, M, D)`, by the names of their tables; the
-        third is `(B, M)` bool. With `places` the memories of all stories are sums of a few vectors,
-        those of the sentences and those of the times, and nobody needs m and c one by one: the
-        first two are then these vectors `(N, D)`, and the fourth is which of them each memory
-        sums, `(B, M, N)`, 0 or 1.
+        The first two hold m and c of the paper, `(B, M, D)`, by the names of their tables. The
+        third is `(B, M)` bool, the fourth None.
+
+        With `places` a memory is the sum of two vectors, of its sentence and of its time, that many
+        share. The first two are then these vectors, `(N, D)`, and the fourth is which of them each
+        memory sums, `(B, M, N)`, 0 or 1.
         """
         story, places = inputs["story"], inputs.get("places")
         filled = ops.any(ops.not_equal(story, PAD_ID), axis=-1)
@@ -152,17 +156,17 @@ class MemoryNetwork(keras.Model):
                     found[name] = found[name] + ops.take(self.times[name], times, axis=0)
             return found
 
-        chosen = None
+        summed = None
         if places is not None:
             # Not gathered: the gradient of a gather is a scatter, most of a training's time.
-            chosen = _one_hot(places, ops.shape(story)[0])
+            summed = _one_hot(places, ops.shape(story)[0])
             if self.config.temporal:
-                chosen = ops.concatenate([chosen, _one_hot(times, room)], axis=-1)
+                summed = ops.concatenate([summed, _one_hot(times, room)], axis=-1)
         if "values" in inputs:
             keys = memories(story, set(self.roles.match))
-            return keys, memories(inputs["values"], set(self.roles.read)), filled, chosen
+            return keys, memories(inputs["values"], set(self.roles.read)), filled, summed
         both = memories(story, self.roles.memories)
-        return both, both, filled, chosen
+        return both, both, filled, summed
 
     def _update(self, state, context, kernel):
         if self.config.key_value:

@@ -260,8 +260,8 @@ def fit(
             optimizer=optimizer,
             loss=SummedCrossEntropy(),
             metrics=[losses],
-            # By XLA on a CPU 120 updates of 3 copies took over four minutes, its compiling counted,
-            # and without it about six seconds (tensorflow 2.21); JAX has no other way.
+            # XLA on a CPU is far slower here, its compiling counted (tensorflow 2.21); JAX has no
+            # other way.
             jit_compile=keras.backend.backend() == "jax",
         )
         if not optimizer.built:
