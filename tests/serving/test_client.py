@@ -266,7 +266,7 @@ def test_tls_is_spoken_to_who_is_trusted(real, tmp_path):
     roots = tmp_path / "roots.pem"
     authority.cert_pem.write_to_path(roots)
     url = f"grpcs://localhost:{port}"
-    with Client(url, model="m", tls=Tls(roots=roots)) as client:
+    with Client(url, model="m", tls=Tls(roots=str(roots))) as client:
         np.testing.assert_array_equal(client.predict(X)["y"], [2, 4])
     with Client(url, model="m", deadline=2) as client:
         with pytest.raises(ServerError, match="UNAVAILABLE|DEADLINE_EXCEEDED"):
@@ -313,13 +313,19 @@ def picky(request, real, broken, tmp_path):
 def test_a_certificate_is_shown_to_who_asks_for_it(picky):
     url, trust = picky
     certificate, key = trust.issued("client")
-    tls = Tls(roots=trust.roots(), certificate=certificate, key=key)
+    tls = Tls(roots=str(trust.roots()), certificate=str(certificate), key=str(key))
     with Client(url, model="m", tls=tls) as client:
         assert set(client.signatures()["serving_default"].inputs) == {"x"}
     for refused in (Tls(roots=trust.roots()), None):  # without its own; without trust in the server
         with Client(url, model="m", tls=refused, deadline=1) as client:
             with pytest.raises(ServerError, match="UNAVAILABLE|DEADLINE_EXCEEDED"):
                 client.signatures()
+
+
+@pytest.mark.parametrize("half", ["certificate", "key"])
+def test_half_an_identity_is_refused(half):
+    with pytest.raises(zoo.ZooError, match="Expected a certificate and its key. Received: .*a.pem"):
+        Tls(**{half: "a.pem"})
 
 
 def test_a_bare_error_of_ssl_is_an_error_of_the_server(monkeypatch):

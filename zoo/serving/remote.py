@@ -65,12 +65,22 @@ class Tls:
     Args:
         roots: Certificates to trust instead of the system's.
         certificate: The client's own, for servers that ask for one.
-        key: Of `certificate`.
+        key: Of `certificate`; one file may hold both.
+
+    Raises:
+        ZooError: If only one of certificate and key is given.
     """
 
-    roots: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    roots: str | Path | None = None
+    certificate: str | Path | None = None
+    key: str | Path | None = None
+
+    def __post_init__(self):
+        if (self.certificate is None) != (self.key is None):
+            raise ZooError(
+                "Expected a certificate and its key. "
+                f"Received: certificate={self.certificate}, key={self.key}."
+            )
 
 
 @dataclass(frozen=True)

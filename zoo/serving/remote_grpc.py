@@ -1,6 +1,7 @@
 """A server by gRPC."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -105,6 +106,6 @@ class GrpcRemote:
 def _credentials(tls: Tls) -> grpc.ChannelCredentials:
     files = (tls.roots, tls.key, tls.certificate)
     try:
-        return grpc.ssl_channel_credentials(*(x and x.read_bytes() for x in files))
+        return grpc.ssl_channel_credentials(*(x and Path(x).read_bytes() for x in files))
     except OSError as error:
         raise ZooError(f"Cannot read {error.filename}: {error.strerror}.") from error
