@@ -14,8 +14,7 @@ from zoo import models, registry
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
-    from zoo.runtime.load import Runtime
-    from zoo.runtime.text_model import TextModel
+    from zoo.runtime.load import Model, Runtime
 
 __all__ = ["ZooError", "build", "list_models", "load"]
 __version__ = "0.1.0"
@@ -26,7 +25,7 @@ def list_models() -> list[str]:
     return list(registry.Registry().models())
 
 
-def load(name, *, runtime: "Runtime" = "litert", beam_size: int = 1) -> "TextModel":
+def load(name, *, runtime: "Runtime" = "litert", beam_size: int = 1) -> "Model":
     """Returns a published model or a folder's, ready to be called; see `zoo.runtime.load`."""
     from zoo.runtime.load import load
 

@@ -22,11 +22,11 @@ from keras import ops
 
 import zoo
 from zoo import models, weights
+from zoo.data.stories import Story
 from zoo.registry import Artefact
 from zoo.runtime.litert_engine import LiteRTEngine
 from zoo.runtime.load import sample_inputs
 from zoo.runtime.saved_model_engine import SavedModelEngine
-from zoo.runtime.story_model import Story
 
 TOLERANCE = 1e-5  # other shapes are summed in another order
 
@@ -134,7 +134,7 @@ def test_two_steps_write_a_report_and_a_model(tmp_path, name, backend):
 FRESH_PROCESS = """
 import json, sys
 import zoo
-from zoo.runtime.story_model import Story
+from zoo.data.stories import Story
 model = zoo.load(sys.argv[1], runtime=sys.argv[2])
 stories = [Story(tuple(told), asked) for told, asked in json.loads(sys.argv[3])]
 print(json.dumps([answer.as_dict() for answer in model(stories)]))

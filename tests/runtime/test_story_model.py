@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from zoo.data.stories import Story
 from zoo.errors import ZooError
-from zoo.runtime.story_model import Story, StoryModel, encode_stories
+from zoo.runtime.story_model import StoryModel, encode_stories
 from zoo.text.tokenizer import train_tokenizer
 
 TEXTS = ["Mary went to the kitchen.", "John went to the garden.", "Where is Mary?", "apple,milk"]

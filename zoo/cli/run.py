@@ -10,10 +10,11 @@ import click
 from zoo import console, registry
 from zoo.cli import options
 from zoo.cli.lines import chunks, open_lines
+from zoo.data.stories import Story
 from zoo.errors import ZooError, missing_extra
 from zoo.runtime.load import Model, load
 from zoo.runtime.result import Answer, Result, Written
-from zoo.runtime.story_model import Story, StoryModel
+from zoo.runtime.story_model import StoryModel
 from zoo.runtime.text_model import TextModel
 from zoo.text.utf8 import require_utf8
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from zoo.data.algorithmic import Sequences, TestSequences, tested_sizes
 from zoo.data.dataset import Dataset
-from zoo.data.stories import Stories, scored_tasks
+from zoo.data.stories import Stories, Story, scored_tasks
 from zoo.runtime.load import Model
 from zoo.runtime.sequence_model import SequenceModel
-from zoo.runtime.story_model import Story, StoryModel
+from zoo.runtime.story_model import StoryModel
 
 
 def evaluate(

@@ -10,13 +10,14 @@ import numpy as np
 from zoo import layout
 from zoo.config import Preset
 from zoo.data.batches import pad
+from zoo.data.stories import Story
 from zoo.errors import ZooError
 from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
 from zoo.runtime.keras_engine import KerasEngine
 from zoo.runtime.load import sample_inputs
 from zoo.runtime.sequence_model import encode_sequences
-from zoo.runtime.story_model import Story, encode_stories
+from zoo.runtime.story_model import encode_stories
 from zoo.signature import Signature
 from zoo.text.tokenizer import Tokenizer
 

@@ -11,13 +11,13 @@ from zoo import layout, models, paths, registry
 from zoo.config import Preset, require_choice
 from zoo.data.algorithmic import sample_sequences
 from zoo.data.dataset import sample_pairs
-from zoo.data.stories import sample_examples
+from zoo.data.stories import Story, sample_examples
 from zoo.errors import ZooError, missing_extra
 from zoo.registry import Artefact
 from zoo.runtime.engine import Engine
 from zoo.runtime.on_strings import ON_STRINGS
 from zoo.runtime.sequence_model import SequenceModel
-from zoo.runtime.story_model import Story, StoryModel
+from zoo.runtime.story_model import StoryModel
 from zoo.runtime.text_model import TextModel
 from zoo.text.tokenizer import Tokenizer
 

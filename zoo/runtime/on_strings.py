@@ -1,12 +1,15 @@
 """Models whose engine reads and writes strings itself: a SavedModel, or a server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from zoo.data.stories import Story
+from zoo.runtime.inputs import as_stories, as_texts
 from zoo.runtime.result import Answer, Result
-from zoo.runtime.story_model import Story, StoryModel, check_stories
-from zoo.runtime.text_model import TextModel, check_texts, warn_if_cut
+from zoo.runtime.story_model import StoryModel
+from zoo.runtime.text_model import TextModel, warn_if_cut
 
 _SIGNATURE = "serving_default"
 
@@ -17,9 +20,9 @@ class TextOnStrings(TextModel):
     `n_best` asks the signature on token ids, because `serving_default` gives the best alone.
     """
 
-    def __call__(self, texts: Sequence[str], *, first_line: int = 1) -> list[Result]:
+    def __call__(self, texts: Iterable[str], *, first_line: int = 1) -> list[Result]:
         """Returns one result a text, in order; see `TextModel`."""
-        check_texts(texts)
+        texts = as_texts(texts)
         for line, ids in enumerate(self.tokenizer.encode(texts), start=first_line):
             warn_if_cut(line, len(ids), self.max_source_length)
         size = self.engine.batch_size
@@ -31,9 +34,11 @@ class TextOnStrings(TextModel):
 class StoryOnStrings(StoryModel):
     """A model that answers: call it with stories."""
 
-    def __call__(self, stories: Sequence[Story], *, first_line: int = 1) -> list[Answer]:
+    def __call__(
+        self, stories: Iterable[Story | Mapping[str, Any]], *, first_line: int = 1
+    ) -> list[Answer]:
         """Returns one answer a story, in order; see `StoryModel`."""
-        check_stories(stories)
+        stories = as_stories(stories)
         for line, story in enumerate(stories, start=first_line):
             self.warn_if_cut(line, story)
         size = self.engine.batch_size

@@ -1,6 +1,6 @@
 """Sequences of vectors in, vectors of bits out, over an engine that runs signatures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from zoo.config import Preset
 from zoo.data.algorithmic import TASKS, Sequences
 from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
+from zoo.runtime.inputs import as_sequences
 from zoo.runtime.result import Written
 
 
@@ -41,16 +42,19 @@ class SequenceModel:
         """
         return self._task.encode(line)
 
-    def __call__(self, sequences: Sequence[Sequences], *, first_line: int = 1) -> list[Written]:
+    def __call__(
+        self, sequences: Iterable[Sequences | str], *, first_line: int = 1
+    ) -> list[Written]:
         """Returns what the model writes for each sequence, in order.
 
         Args:
-            sequences: What to read, one each.
+            sequences: What to read, one each; or as they are typed.
             first_line: The line number of the first sequence, for errors.
 
         Raises:
-            ZooError: If a sequence has more steps than the engine takes.
+            ZooError: If a sequence has more steps than the engine takes, or is typed wrongly.
         """
+        sequences = as_sequences(sequences, self._task)
         for line, sequence in enumerate(sequences, start=first_line):
             self._require_room(line, sequence)
         # Sequences of about one length share a batch, so that little of it is padding.

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,9 @@ from zoo.data.batches import pad
 from zoo.data.stories import Story
 from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
+from zoo.runtime.inputs import as_stories, as_story
 from zoo.runtime.result import Answer
 from zoo.text.tokenizer import Tokenizer
-from zoo.text.utf8 import require_utf8
 
 _LOG = logging.getLogger("zoo")
 
@@ -43,33 +44,26 @@ class StoryModel:
         """
         try:
             found = json.loads(line)
-            sentences, question = found["story"], found["question"]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ZooError(
                 'Expected JSON with "story", a list of sentences, and "question". '
                 f"Received: {line[:80]!r}."
             ) from error
-        texts = [question, *sentences] if isinstance(sentences, list) else [None]
-        if not all(isinstance(text, str) for text in texts):
-            raise ZooError(
-                'Expected strings: "question", and "story" as a list of them. '
-                f"Received: {line[:80]!r}."
-            )
-        for text in texts:
-            require_utf8(text, "The story or the question")
-        return Story(tuple(sentence for sentence in sentences if sentence.strip()), question)
+        return as_story(found)
 
-    def __call__(self, stories: Sequence[Story], *, first_line: int = 1) -> list[Answer]:
+    def __call__(
+        self, stories: Iterable[Story | Mapping[str, Any]], *, first_line: int = 1
+    ) -> list[Answer]:
         """Returns one answer a story, in order.
 
         Args:
-            stories: What to read, and what is asked.
+            stories: What to read, and what is asked: `{"story": ["...", ...], "question": "..."}`.
             first_line: The line number of the first story, for warnings.
 
         Raises:
             ZooError: If `stories` holds something other than stories.
         """
-        check_stories(stories)
+        stories = as_stories(stories)
         for line, story in enumerate(stories, start=first_line):
             self.warn_if_cut(line, story)
         size = self.engine.batch_size
@@ -110,15 +104,6 @@ class StoryModel:
             alignment=outputs["alignment"][row, :, : len(sentences)],
             reads=outputs["reads"][row] if "reads" in outputs else None,
         )
-
-
-def check_stories(stories: Sequence[Story]) -> None:
-    """Raises ZooError unless `stories` are stories in UTF-8."""
-    if isinstance(stories, Story) or not all(isinstance(story, Story) for story in stories):
-        raise ZooError(f"Expected a list of stories. Received: {stories!r}.")
-    for number, story in enumerate(stories, start=1):
-        for text in (*story.sentences, story.question):
-            require_utf8(text, f"Story {number}")
 
 
 def encode_stories(stories: Sequence[Story], tokenizer: Tokenizer, config) -> dict[str, np.ndarray]:

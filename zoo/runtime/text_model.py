@@ -1,16 +1,15 @@
 """Text in, text out, over an engine that runs signatures."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from zoo.data.batches import pad
-from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
+from zoo.runtime.inputs import as_texts
 from zoo.runtime.result import Result
 from zoo.text.tokenizer import Tokenizer
-from zoo.text.utf8 import require_utf8
 
 _LOG = logging.getLogger("zoo")
 # A beam that was never used has -1e9 over its length penalty, an output some thousands at most.
@@ -39,7 +38,7 @@ class TextModel:
         """Returns what the model is called with for a line of a file: the line."""
         return line
 
-    def __call__(self, texts: Sequence[str], *, first_line: int = 1) -> list[Result]:
+    def __call__(self, texts: Iterable[str], *, first_line: int = 1) -> list[Result]:
         """Returns one result a text, in order; an empty text has an empty result.
 
         Args:
@@ -51,7 +50,7 @@ class TextModel:
         """
         return [best for [best] in self.n_best(texts, 1, first_line=first_line)]
 
-    def n_best(self, texts: Sequence[str], n: int, *, first_line: int = 1) -> list[list[Result]]:
+    def n_best(self, texts: Iterable[str], n: int, *, first_line: int = 1) -> list[list[Result]]:
         """Returns the `n` best results of each text, best first; fewer where there are no more.
 
         Args:
@@ -62,7 +61,7 @@ class TextModel:
         Raises:
             ZooError: If `texts` is a single string or holds something other than strings.
         """
-        check_texts(texts)
+        texts = as_texts(texts)
         sources = self.tokenizer.encode(texts)
         for line, source in enumerate(sources, start=first_line):
             warn_if_cut(line, len(source), self.max_source_length)
@@ -109,14 +108,6 @@ class TextModel:
             source_tokens=tuple(self.tokenizer.pieces(source)),
             alignment=alignment,
         )
-
-
-def check_texts(texts: Sequence[str]) -> None:
-    """Raises ZooError unless `texts` is a sequence of strings of UTF-8 and not a string itself."""
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise ZooError(f"Expected a list of strings. Received: {texts!r}.")
-    for number, text in enumerate(texts, start=1):
-        require_utf8(text, f"Text {number}")
 
 
 def warn_if_cut(line: int, length: int, limit: int) -> None:

@@ -1,7 +1,7 @@
 """A client of TensorFlow Serving, or of `zoo serve`: texts in, results out."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -11,10 +11,9 @@ import tenacity
 
 from zoo import models, registry
 from zoo.errors import ZooError, missing_extra
+from zoo.runtime.inputs import as_stories, as_texts
 from zoo.runtime.load import Model, model_on
 from zoo.runtime.on_strings import ON_STRINGS, answers, results, story_inputs, text_inputs
-from zoo.runtime.story_model import check_stories
-from zoo.runtime.text_model import check_texts
 from zoo.serving.remote import Address, Remote, ServerError, Tls, VersionStatus
 from zoo.serving.signatures import DEFAULT, Signature, Tensor, of_manifest
 
@@ -90,7 +89,7 @@ class Client:
         """Lets go of the connection."""
         self._remote.close()
 
-    def __call__(self, inputs: Sequence[Any], *, first_line: int = 1) -> list:
+    def __call__(self, inputs: Iterable[Any], *, first_line: int = 1) -> list:
         """Returns one result an input, in order; see the model that `zoo.load` returns.
 
         Args:
@@ -105,22 +104,23 @@ class Client:
             return self.model(inputs, first_line=first_line)
         names = set(self.signatures()[DEFAULT].inputs)
         if names == {"text"}:
-            check_texts(inputs)
-        elif names == {"story", "question"}:
-            check_stories(inputs)
-        found = []
-        for start in range(0, len(inputs), self.batch_size):
-            batch = inputs[start : start + self.batch_size]
-            if names == {"text"}:
-                found += results(self.predict(text_inputs(batch)))
-            elif names == {"story", "question"}:
-                found += answers(self.predict(story_inputs(batch)), batch)
-            else:
-                raise ZooError(
-                    f"{self.address} takes {', '.join(sorted(names))}. To be called with anything "
-                    "but arrays, it needs the model's manifest: give local=, a name or a folder."
-                )
-        return found
+            return self._in_batches(
+                as_texts(inputs), lambda batch: results(self.predict(text_inputs(batch)))
+            )
+        if names == {"story", "question"}:
+            return self._in_batches(
+                as_stories(inputs), lambda batch: answers(self.predict(story_inputs(batch)), batch)
+            )
+        raise ZooError(
+            f"{self.address} takes {', '.join(sorted(names))}. To be called with anything "
+            "but arrays, it needs the model's manifest: give local=, a name or a folder."
+        )
+
+    def _in_batches(self, inputs: list, ask: Callable[[list], list]) -> list:
+        size = self.batch_size
+        return [
+            x for start in range(0, len(inputs), size) for x in ask(inputs[start : start + size])
+        ]
 
     def read(self, line: str):
         """Returns what the model is called with for a line of a file."""

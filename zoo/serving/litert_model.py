@@ -10,10 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from zoo import layout, models
+from zoo.data.stories import Story
 from zoo.errors import ZooError
 from zoo.registry import Artefact
 from zoo.runtime.litert_engine import LiteRTEngine
-from zoo.runtime.story_model import Story, encode_stories
+from zoo.runtime.story_model import encode_stories
 from zoo.serving.limits import Limits
 from zoo.serving.signatures import DEFAULT, Signature, of_manifest
 from zoo.serving.status import invalid
