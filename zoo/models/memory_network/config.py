@@ -182,7 +182,7 @@ PRESETS = (
         summary="Questions about stories: the 20 bAbI tasks, 10,000 questions each; 3 hops.",
         model=MemoryNetworkConfig(vocab_size=180, **_MODEL),
         # An epoch has ten times the updates of 1k's: fewer epochs, and the best of three, not ten.
-        train=MemoryNetworkTrainConfig(epochs=36, linear_epochs=12, halve_every=6, restarts=3),
+        train=MemoryNetworkTrainConfig(epochs=28, linear_epochs=4, halve_every=6, restarts=3),
         card=Card(
             use=_USE,
             limits=_LIMITS,
