@@ -396,10 +396,14 @@ def trained(tmp_path_factory):
     return whole, parts
 
 
-def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("last", "order"),
+    [((), [0, 1, 1, 0, 0]), ((0,), [1, 0, 1, 0, 0]), ((1,), [0, 1, 0, 1, 0])],
+)
+def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch, last, order):
     preset = override(TEST, ["train.attempts=3", "train.goal=0.1"])
     model = _model(networks=2)
-    errors = [0.3, 0.2, 0.2, 0.1, 0.4]  # of network 0 and 1 by turns; the last is 0's alone
+    errors = [[0.2, 0.2, 0.4], [0.3, 0.1]]  # of each network's attempts
     seeds = []
 
     class Scripted:
@@ -408,15 +412,17 @@ def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch):
 
         def run(self, *stories, seed, steps):
             seeds.append(seed)
-            error = errors[len(seeds) - 1]
+            _, network, number = seed
+            error = errors[network][number]
             weights = {name: np.full(part.shape[1:], error) for name, part in model.parts.items()}
             return attempts.Attempt(weights, {"steps": 1, "error": error, "errors": [error]})
 
     monkeypatch.setattr(attempts, "Attempts", Scripted)
     run = RunFolder(tmp_path / "run", preset, command="train", resume=False)
     world = _joined(_world(4), _world(4, task=2))
-    attempts.fit(model, world, world, config=preset.train, run=run)
-    assert len(seeds) == len(set(seeds)) == 5
+    attempts.fit(model, world, world, config=preset.train, run=run, last=last)
+    assert len(seeds) == len(set(seeds))
+    assert [network for _, network, _ in seeds] == order  # the worst first, but for `last`
     for part in model.parts.values():
         np.testing.assert_allclose(_array(part)[0], 0.2, rtol=1e-6)
         np.testing.assert_allclose(_array(part)[1], 0.1, rtol=1e-6)
@@ -425,7 +431,7 @@ def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch):
 def test_a_report_says_what_each_attempt_came_to(trained):
     report = trained[0][0]
     tried = [(attempt["network"], attempt["attempt"]) for attempt in report["epochs"]]
-    assert tried[:2] == [(0, 1), (1, 1)] and tried == sorted(tried, key=lambda x: x[::-1])
+    assert tried[:2] == [(0, 1), (1, 1)] and [x for _, x in tried] == sorted(x for _, x in tried)
     for network in (0, 1):
         errors = [x["error"] for x in report["epochs"] if x["network"] == network]
         assert len(errors) == 2 or errors[0] == 0  # its goal

@@ -34,6 +34,9 @@ def test_heads_stand_side_by_side_and_then_their_mean():
         "head 2: source",
         "mean: source",
     ]
+    assert [axes.yaxis.get_tick_params()["labelleft"] for axes in panels] == [True, False, False]
+    places = [axes.get_position() for axes in panels]
+    assert all(left.x1 < right.x0 for left, right in zip(places, places[1:], strict=False))
 
 
 def test_sentences_take_no_room_from_the_hops():

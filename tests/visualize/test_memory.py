@@ -12,8 +12,8 @@ def _written(rows_written, rows=12):
     steps = len(rows_written)
     return Written(
         text="1",
-        inputs=np.eye(steps, 3, dtype="float32"),
-        outputs=np.full((steps, 2), 0.5, "float32"),
+        inputs=np.arange(4.0 * steps).reshape(steps, 4),
+        outputs=np.arange(2.0 * steps).reshape(steps, 2),
         mask=np.ones(steps, bool),
         write_weights=weights,
         read_weights=weights[::-1],
@@ -26,8 +26,8 @@ def _panels(figure):
 
 def test_time_goes_rightwards_and_rows_in_use_are_shown():
     inputs, outputs, written, read = _panels(memory_figure(_written([3, 4, 5])))
-    np.testing.assert_array_equal(inputs, np.eye(3))
-    assert outputs.shape == (2, 3)
+    np.testing.assert_array_equal(inputs, np.arange(12.0).reshape(3, 4).T)
+    np.testing.assert_array_equal(outputs, np.arange(6.0).reshape(3, 2).T)
     np.testing.assert_array_equal(written, np.eye(3))
     np.testing.assert_array_equal(read, np.eye(3)[:, ::-1])
 
@@ -40,9 +40,14 @@ def test_a_memory_used_round_its_end_is_shown_in_one_piece():
 
 def test_heads_are_added_up():
     result = _written([3, 4])
-    two = np.concatenate([result.write_weights, result.write_weights], axis=1)
-    panels = _panels(memory_figure(Written(**{**vars(result), "write_weights": two})))
-    np.testing.assert_array_equal(panels[2], 2 * np.eye(2))
+    two = {
+        name: np.concatenate([weights, weights[::-1]], axis=1)
+        for name in ("write_weights", "read_weights")
+        for weights in [getattr(result, name)]
+    }
+    _, _, written, read = _panels(memory_figure(Written(**{**vars(result), **two})))
+    np.testing.assert_array_equal(written, np.ones((2, 2)))
+    np.testing.assert_array_equal(read, np.ones((2, 2)))
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path):

@@ -8,6 +8,7 @@ goal, cost less than all of them at once.
 import dataclasses
 import math
 import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -31,12 +32,13 @@ def fit(
     *,
     config: EntityNetworkTrainConfig,
     run: RunFolder,
+    last: Collection[int] = (),
 ) -> None:
     """Trains every network of `model`, from the run's last checkpoint or from its start.
 
-    First every network once, then those that missed the goal again, and so on; of its attempts a
-    network keeps the one with the lowest validation error. An attempt is an epoch of the report,
-    with a checkpoint after it.
+    First every network once, then those that missed the goal again, the worst of them first, and so
+    on; of its attempts a network keeps the one with the lowest validation error. An attempt is an
+    epoch of the report, with a checkpoint after it.
 
     Args:
         model: Gets the weights.
@@ -44,6 +46,7 @@ def fit(
         validation: To score, and to choose by.
         config: How.
         run: Where the report and the checkpoints go.
+        last: Networks that have their attempts after all others, whatever their errors.
     """
     parts = [
         (readings(train, in_train), readings(validation, in_validation))
@@ -56,15 +59,16 @@ def fit(
     attempts = Attempts(model.config, config)
     run.restore(model)
     for number in range(config.attempts):
-        for network, (to_learn, to_score) in enumerate(parts):
-            earlier = [done for done in run.report["epochs"] if done["network"] == network]
-            best = min((done["error"] for done in earlier), default=math.inf)
+        # By the rounds before this one: an order that is the same in a round that was stopped.
+        before = [_best(run.report["epochs"], network, number) for network in range(len(parts))]
+        for network in sorted(range(len(parts)), key=lambda x: (x in last, -before[x])):
+            tried = sum(done["network"] == network for done in run.report["epochs"])
+            best = _best(run.report["epochs"], network, tried)
             spent = config.steps is not None and run.steps_done >= config.steps
-            if len(earlier) > number or best <= config.goal or spent:
+            if tried > number or best <= config.goal or spent:
                 continue
             attempt = attempts.run(
-                to_learn,
-                to_score,
+                *parts[network],
                 seed=(config.seed, network, number),
                 steps=None if config.steps is None else config.steps - run.steps_done,
             )
@@ -78,6 +82,12 @@ def fit(
                 {"epoch": run.epochs_done + 1, **facts}, save_checkpoint=model.save_weights
             )
             print({**facts, "errors": facts["errors"][-3:]}, flush=True)
+
+
+def _best(epochs: Sequence[Mapping], network: int, attempts: int) -> float:
+    """Returns the lowest error of a network's first attempts; infinity where it has none."""
+    found = (x["error"] for x in epochs if x["network"] == network and x["attempt"] <= attempts)
+    return min(found, default=math.inf)
 
 
 def parts_of(examples: EncodedStories, networks: int) -> list[np.ndarray]:

@@ -38,6 +38,7 @@ def train(
         resume: Go on after the last attempt in `output`.
     """
     # Here, so that the command line answers a wrong option before a framework starts.
+    from zoo.data.stories import TASKS
     from zoo.evaluation.answers import answers, scores
     from zoo.models.entity_network import attempts
     from zoo.models.entity_network.choice import chosen, learn_choice
@@ -50,8 +51,17 @@ def train(
     )
     encoded = data.encoded
     model = task.model
-    attempts.fit(model, encoded["train"], encoded["validation"], config=preset.train, run=run)
     networks = model.config.networks
+    partial = data.stories.partial_tasks
+    attempts.fit(
+        model,
+        encoded["train"],
+        encoded["validation"],
+        config=preset.train,
+        run=run,
+        # A network of its own for each task. Means leave the partial ones out.
+        last=[task - 1 for task in partial] if networks == len(TASKS) else [],
+    )
     if networks > 1:
         parts = attempts.parts_of(encoded["train"], networks)
         learn_choice(model, encoded["train"], parts, seed=preset.train.seed)
@@ -63,7 +73,6 @@ def train(
     engine = KerasEngine(model, task.signatures())
     for split in ("validation", "test"):
         found = answers(engine, encoded[split])
-        partial = data.stories.partial_tasks
         run.report[split] = scores(found, encoded[split], partial=partial)
         print(split, run.report[split], flush=True)
         if split == "validation":
