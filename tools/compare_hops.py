@@ -1,6 +1,6 @@
 """Trains the memory network with 1, 2 and 3 hops and writes a table and a picture.
 
-    python tools/compare_hops.py --data DIR [--work DIR] [SIZE ...]
+    python tools/compare_hops.py --data DIR [--work DIR] [--hops N ...] [SIZE ...]
     python tools/compare_hops.py --check
 
 All are the preset `memory_network_babi_SIZE` but for the hops. A run that is finished is not run
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", metavar="SIZE", help=f"of {', '.join(SIZES)}")
     parser.add_argument("--data", type=Path, help="folder of data sets")
     parser.add_argument("--work", type=Path, default=Path("runs/compare_hops"))
+    parser.add_argument("--hops", type=int, nargs="+", choices=HOPS, default=HOPS)
     parser.add_argument("--check", action="store_true", help="train and write nothing")
     arguments = parser.parse_args()
     if unknown := set(arguments.sizes) - set(SIZES):
@@ -45,7 +46,7 @@ def main() -> None:
     if arguments.check:
         TABLE.check(parser, table=table(TABLE.read()))
     for size in arguments.sizes or SIZES:
-        for hops in HOPS:
+        for hops in arguments.hops:
             results = TABLE.read()
             found = results.setdefault(size, {})
             if str(hops) not in found:
@@ -75,7 +76,7 @@ def table(results: dict) -> list[str]:
     """Returns the lines of the table: a row a task, a column a training."""
     columns = [(size, hops, run) for size, runs in results.items() for hops, run in runs.items()]
     paper = PAPER if "1k" in results else {}
-    heads = [f"{size}, {hops}" for size, hops, _ in columns] + [f"paper, {x}" for x in paper]
+    heads = [f"{size}, {hops}" for size, hops, _ in columns] + [f"paper 1k, {x}" for x in paper]
     lines = [f"| task | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
 
     def line(name: str, ours: list[str], theirs: list[str]) -> None:
