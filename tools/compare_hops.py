@@ -1,6 +1,6 @@
 """Trains the memory network with 1, 2 and 3 hops and writes a table and a picture.
 
-    python tools/compare_hops.py --data DIR [--work DIR] [--hops N ...] [SIZE ...]
+    python tools/compare_hops.py --data DIR [--work DIR] [SIZE ...] [--hops N ...]
     python tools/compare_hops.py --check
 
 All are the preset `memory_network_babi_SIZE` but for the hops. A run that is finished is not run
@@ -111,7 +111,9 @@ def picture(results: dict) -> Figure:
     figure = Figure(figsize=(3.2 * len(results) + 1, 3.2), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (size, runs) in zip(
-        figure.subplots(1, len(results), squeeze=False)[0], results.items(), strict=True
+        figure.subplots(1, len(results), sharey=True, squeeze=False)[0],
+        results.items(),
+        strict=True,
     ):
         for hops, run in runs.items():
             errors = [100 * error for error in run["restarts"]]
@@ -120,9 +122,9 @@ def picture(results: dict) -> Figure:
         axes.set_title(f"bAbI {size}")
         axes.set_xticks(HOPS)
         axes.set_xlabel("hops")
-        axes.set_ylabel("mean test error, %")
         axes.set_ylim(bottom=0)
         axes.grid(color="0.9")
+    figure.axes[0].set_ylabel("mean test error, %")
     return figure
 
 
