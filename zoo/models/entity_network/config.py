@@ -132,7 +132,8 @@ PRESETS = (
         model=EntityNetworkConfig(
             vocab_size=180, max_sentence_length=11, max_question_length=11, networks=20
         ),
-        train=EntityNetworkTrainConfig(attempts=4),
+        # Every network once, and the two worst again: three hours of one core.
+        train=EntityNetworkTrainConfig(attempts=4, steps=402_056),
         data=StoryDataConfig(name="babi_qa", size="10k"),
         card=Card(
             use="To answer questions about short stories in the words of the bAbI tasks, and to"
@@ -140,13 +141,11 @@ PRESETS = (
             limits="stories of one bAbI task at a time: about 170 words, at most 70 sentences,"
             " answers of one word. Of task 3 a fifth of the training stories was at hand, and"
             " scores leave it out.",
-            hard_input='{"story": ["Mary picked up the milk.", "Sandra went to the bathroom.",'
-            ' "John went to the office.", "Mary went to the garden.",'
-            ' "Then she went to the kitchen.", "John went to the hallway."],'
-            ' "question": "Where is the milk?"}',
-            hard_input_expected="kitchen",
-            hard_input_reason="no task has both things that are carried and the word she, so that"
-            " no network knows the two",
+            hard_input='{"story": ["Julius is a swan.", "Lily is a rhino.", "Julius is yellow.",'
+            ' "Bernhard is a swan.", "Lily is green.", "Brian is a frog.", "Greg is a frog.",'
+            ' "Greg is green.", "Brian is green."], "question": "What color is Bernhard?"}',
+            hard_input_expected="yellow",
+            hard_input_reason="that all animals of a kind have one color (task 16) it never learned",
         ),
     ),
 )
