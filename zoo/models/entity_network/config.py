@@ -145,7 +145,8 @@ PRESETS = (
             ' "Bernhard is a swan.", "Lily is green.", "Brian is a frog.", "Greg is a frog.",'
             ' "Greg is green.", "Brian is green."], "question": "What color is Bernhard?"}',
             hard_input_expected="yellow",
-            hard_input_reason="that all animals of a kind have one color (task 16) it never learned",
+            hard_input_reason="that all animals of a kind have one color (task 16) it never"
+            " learned",
         ),
     ),
 )
