@@ -68,8 +68,6 @@ def as_sequences(given: Iterable[Sequences | str], task) -> list[Sequences]:
     Raises:
         ZooError: If `given` is a single one, holds something else, or one is typed wrongly.
     """
-    if isinstance(given, Sequences):
-        raise _wrong("sequences", given)
     found = []
     for sequence in _listed(given, "sequences"):
         if isinstance(sequence, str):
