@@ -31,7 +31,7 @@ pytestmark = pytest.mark.xdist_group("page")  # one server and one browser for a
 DATES = "seq2seq_attention_dates"
 TRANSLATION = "transformer_tiny_multi30k_en_de"
 MACHINE = "neural_turing_machine_copy"
-STORIES = "memory_network_test"
+STORIES = {"memory_network_test": (), "entity_network_test": ("--set", "model.slots=24")}
 MODELS = (DATES, TRANSLATION, MACHINE)
 PATIENCE_MS = 60_000  # on a machine that is busy with other things
 SWITCHES = (
@@ -253,6 +253,10 @@ def test_every_control_has_a_name(open_page):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_phone_needs_no_sideways_scrolling(open_page, name):
     page = open_page(name, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    assert_fits_a_phone(page)
+
+
+def assert_fits_a_phone(page):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     wider = page.locator("main > *, .answer, textarea, select").evaluate_all(
         "found => found.filter((x) => x.getBoundingClientRect().right > 360).length"
@@ -354,35 +358,48 @@ def test_the_curl_line_asks_the_same(open_page, site, text):
     assert answer.body["predictions"] == [served_answer(site, DATES, text)]
 
 
-@pytest.fixture(scope="session")
-def story_model(tmp_path_factory) -> Path:
+@pytest.fixture(scope="session", params=STORIES)
+def story_model(request, tmp_path_factory) -> Path:
     """Returns the folder of a model of stories after four steps of training."""
     folder = tmp_path_factory.mktemp("story")
-    train = ["zoo.models.memory_network.train", "--preset", STORIES, "--set", "train.steps=4"]
+    module = f"zoo.models.{preset(request.param).family}.train"
+    options = ["--set", "train.steps=4", *STORIES[request.param]]
+    train = [module, "--preset", request.param, *options]
     export = ["zoo", "export", folder / "run", "--format", "litert", "--to", folder]
     for command in ([*train, "--output", folder / "run"], export):
         subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
-    return folder / STORIES / "1"
+    return folder / request.param / "1"
 
 
 @pytest.mark.slow
-def test_a_story_is_shown_with_its_hops(open_page, start_serving, story_model, browser_runtime):
+def test_a_story_is_shown_with_its_hops_or_slots(
+    open_page, start_serving, story_model, browser_runtime
+):
+    name = story_model.parent.name
     server = start_serving(story_model, "--workers", "1", "--browser-runtime", browser_runtime)
-    page = open_page(STORIES, server=server)
+    page = open_page(name, server=server)
     choose_example(page, 3)
     example = sample_examples("babi_qa")[3]
     expect(page.locator("#question")).to_have_value(example.question)
     asked = {"story": list(example.sentences), "question": example.question}
-    answer = served_answer(server, STORIES, asked)
+    answer = served_answer(server, name, asked)
+    rows = [sentence for sentence in answer["sentences"] if sentence]
+    weights = np.transpose(answer["alignment"])[: len(rows)]
+    heading = "Which sentences each hop looked at"
+    if "reads" in answer:
+        rows, weights = [*rows, "the question"], np.vstack([weights, answer["reads"]])
+        heading = "Which sentences each slot took in, and what the question read"
     expect(page.locator(".answer")).to_have_text(answer["answer"])
     expect(page.locator(".score-line .score")).to_have_text(f"{answer['probability']:.3f}")
-    assert cells(page).T.tolist() == answer["alignment"]
-    rows = page.locator(".heat-map tbody th").all_text_contents()
-    assert rows == [sentence for sentence in answer["sentences"] if sentence]
+    expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    assert page.locator(".heat-map tbody th").all_text_contents() == rows
+    assert cells(page).tolist() == weights.tolist()
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert_fits_a_phone(page)
     page.get_by_role("switch", name="Run in this browser").click()
     expect(page.locator("#status")).to_contain_text("This browser, ")
     expect(page.locator(".answer")).to_have_text(answer["answer"])
-    np.testing.assert_allclose(cells(page).T, answer["alignment"], atol=ROUNDING)
+    np.testing.assert_allclose(cells(page), weights, atol=ROUNDING)
     page.locator("#question").fill("")
     expect(page.get_by_role("alert")).to_have_text("Ask a question about the story.")
 

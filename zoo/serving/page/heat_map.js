@@ -13,11 +13,12 @@ const LARGE = 16; // columns up to which the cells are drawn larger
  * @param {{title: string, weights: number[][]}[]} map.panels Weights by row, 0 to 1.
  * @param {string} map.hint What to do, while nothing is pointed at.
  * @param {function(number, number): string} map.describe Says in words what a cell links.
+ * @param {boolean} map.sentences The labels of rows are sentences, shown whole.
  * @param {boolean} map.numbers Write the weights into the cells.
  */
-export function heatMap({ rows, columns, panels, hint, describe, numbers = false }) {
+export function heatMap({ rows, columns, panels, hint, describe, sentences, numbers }) {
   const reading = element("p", { class: "reading", "aria-live": "polite" }, hint);
-  const tables = panels.map((panel) => table(panel, { rows, columns, numbers }));
+  const tables = panels.map((panel) => table(panel, { rows, columns, sentences, numbers }));
   const cellOf = (grid, row, column) => grid.rows[row + 1].cells[column + 1];
 
   let marked = []; // what shows where the pointer or the focus is
@@ -91,11 +92,12 @@ export function moved({ key, ctrlKey }, [row, column], [rows, columns]) {
   return place && [within(place[0], rows), within(place[1], columns)];
 }
 
-function table({ title, weights }, { rows, columns, numbers }) {
-  const upright = columns.some((label) => [...label].length > 2);
+function table({ title, weights }, { rows, columns, sentences, numbers }) {
+  const upright = !numbers && columns.some((label) => [...label].length > 2);
+  const look = { upright, sentences, numbers };
   const grid = element(
     "table",
-    { role: "grid", "aria-label": title, class: numbers ? "numbers" : upright ? "upright" : "" },
+    { role: "grid", "aria-label": title, class: Object.keys(look).filter((name) => look[name]).join(" ") },
     element(
       "thead",
       {},

@@ -68,12 +68,13 @@ class StoryOnDevice extends OnDevice {
       story: words,
       question: padded(this.tokenizer.encode(question).slice(0, asked), asked),
     });
-    const hops = found.alignment.length / room;
+    const rows = found.alignment.length / room; // hops or slots
     return {
       answer: this.tokenizer.decode([found.answer[0]]),
       probability: found.probabilities[found.answer[0]],
       sentences,
-      alignment: nested(found.alignment, [hops, room]).map((row) => row.slice(0, sentences.length)),
+      alignment: nested(found.alignment, [rows, room]).map((row) => row.slice(0, sentences.length)),
+      reads: found.reads && Array.from(found.reads),
     };
   }
 }

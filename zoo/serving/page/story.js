@@ -1,4 +1,5 @@
-// A model that answers questions about stories: what each hop over its memory looked at.
+// A model that answers questions about stories: what each hop over its memory looked at, or what
+// each slot of its memory took in and gave to the answer.
 
 import { element, shown } from "./dom.js";
 import { heatMap } from "./heat_map.js";
@@ -33,9 +34,9 @@ export class StoryView {
   }
 
   /** Shows an answer, a note below it, and returns its text. */
-  show({ answer, probability, sentences, alignment }, note) {
+  show({ answer, probability, sentences, alignment, reads }, note) {
     const told = sentences.filter((sentence) => sentence !== "");
-    const hops = alignment.map((_, hop) => `hop ${hop + 1}`);
+    const weights = told.map((_, row) => alignment.map((x) => x[row]));
     this.result.replaceChildren(
       element("output", { class: "answer", for: "story question" }, answer),
       element(
@@ -48,18 +49,44 @@ export class StoryView {
       note,
       element(
         "section",
-        { "aria-label": "Hops" },
-        element("h3", {}, "Which sentences each hop looked at"),
-        heatMap({
-          rows: told,
-          columns: hops,
-          panels: [{ title: "hops across, sentences down", weights: told.map((_, row) => alignment.map((x) => x[row])) }],
-          hint: "Point at a cell, or go to it with Tab and the arrows.",
-          describe: (row, hop) => `Hop ${hop + 1} looks at “${told[row]}”:`,
-          numbers: true,
-        }),
+        { "aria-label": "Attention" },
+        ...(reads ? slots(told, weights, reads) : hops(told, weights)),
       ),
     );
     return answer;
   }
+}
+
+const HINT = "Point at a cell, or go to it with Tab and the arrows.";
+
+function hops(told, weights) {
+  return [
+    element("h3", {}, "Which sentences each hop looked at"),
+    heatMap({
+      rows: told,
+      columns: weights[0].map((_, hop) => `hop ${hop + 1}`),
+      panels: [{ title: "hops across, sentences down", weights }],
+      hint: HINT,
+      describe: (row, hop) => `Hop ${hop + 1} looks at “${told[row]}”:`,
+      sentences: true,
+      numbers: true,
+    }),
+  ];
+}
+
+function slots(told, weights, reads) {
+  return [
+    element("h3", {}, "Which sentences each slot took in, and what the question read"),
+    heatMap({
+      rows: [...told, "the question"],
+      columns: reads.map((_, slot) => `${slot + 1}`),
+      panels: [{ title: "slots across, sentences down", weights: [...weights, reads] }],
+      hint: HINT,
+      describe: (row, slot) =>
+        row < told.length
+          ? `Slot ${slot + 1} opens to “${told[row]}”:`
+          : `The question reads slot ${slot + 1}:`,
+      sentences: true,
+    }),
+  ];
 }
