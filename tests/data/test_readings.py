@@ -1,4 +1,4 @@
-"""Stories that are read once for all of their questions, and their batches."""
+"""Stories that are read for all of their questions, or for each, and their batches."""
 
 import numpy as np
 import pytest
@@ -35,6 +35,12 @@ def test_a_story_has_the_questions_that_go_on_with_it(examples):
     found = readings(examples)
     assert found.rows.tolist() == [[0, 1], [2, -1], [3, -1], [4, -1], [5, -1]]
     assert found.lengths.tolist() == [4, 1, 2, 4, 4]
+
+
+def test_a_story_may_be_read_for_each_of_its_questions(examples):
+    found = readings(examples, apart=True)
+    assert found.rows.tolist() == [[0], [1], [2], [3], [4], [5]]
+    assert found.lengths.tolist() == [2, 4, 1, 2, 4, 4]
 
 
 def test_rows_are_those_that_are_asked_for(examples):

@@ -121,12 +121,21 @@ class LengthBatches(_Batches):
             batches += [(width, rows) for rows in order.reshape(-1, size)]
         order = generator.permutation(len(batches))
         self._batches = [batches[index] for index in np.resize(order, self._length or len(order))]
-        # Keras (3.15) takes a length that the first two batches share for that of all.
-        first_width = self._batches[0][0]
-        for index, (width, _) in enumerate(self._batches):
-            if width != first_width:
-                self._batches.insert(1, self._batches.pop(index))
-                break
+        let_first_two_differ(self._batches)
+
+
+def let_first_two_differ(batches: list[tuple[int, np.ndarray]]) -> None:
+    """Moves the first batch of another length than `batches[0]` to the second place, if any is.
+
+    Keras (3.15) on TensorFlow takes a length that the first two batches share for that of all.
+
+    Args:
+        batches: Lengths and rows; changed in place.
+    """
+    for index, (length, _) in enumerate(batches):
+        if length != batches[0][0]:
+            batches.insert(1, batches.pop(index))
+            break
 
 
 def _rounded_up(lengths: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Stories read once and asked several times, in batches of about equal length.
+"""Stories read once and asked several times, or read for each question, in batches of one length.
 
 Most stories of bAbI have five questions. Taken one by one, the first sentences of a story are read
 for every question that comes after them; taken together, once. Shapes: B stories, M sentences, L
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from zoo.data.feed import let_first_two_differ
 from zoo.data.stories import EncodedStories
 from zoo.text.tokenizer import PAD_ID
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Stories with all of their questions, as rows of `EncodedStories`.
+    """Stories with questions on them, as rows of `EncodedStories`.
 
     Attributes:
         examples: Where the questions stand.
@@ -56,7 +57,9 @@ class Readings:
         return {name: x.astype(np.int32) for name, x in inputs.items()}, answers.astype(np.int32)
 
 
-def readings(examples: EncodedStories, rows: np.ndarray | None = None) -> Readings:
+def readings(
+    examples: EncodedStories, rows: np.ndarray | None = None, *, apart: bool = False
+) -> Readings:
     """Returns the stories of `examples`, each with the questions that follow each other on it.
 
     A story that has lost its oldest sentences between two questions is read anew.
@@ -64,12 +67,13 @@ def readings(examples: EncodedStories, rows: np.ndarray | None = None) -> Readin
     Args:
         examples: Questions; those of a story follow each other.
         rows: Which of them, all if it is not given.
+        apart: Read a story for each of its questions, up to where it was asked.
     """
     lengths = (examples.places > 0).sum(axis=1)
     found: list[list[int]] = []
     for row in np.arange(len(examples)) if rows is None else rows:
         before = found[-1][-1] if found else None
-        if before is not None and _goes_on(examples, before, row, lengths):
+        if before is not None and not apart and _goes_on(examples, before, row, lengths):
             found[-1].append(row)
         else:
             found.append([row])
@@ -138,6 +142,7 @@ class ReadingBatches(keras.utils.PyDataset):
                 self._batches.append((int(length), group[start : start + self._batch_size]))
         if generator is not None:
             generator.shuffle(self._batches)
+        let_first_two_differ(self._batches)
 
 
 def rounded(lengths: np.ndarray) -> np.ndarray:

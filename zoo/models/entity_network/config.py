@@ -21,6 +21,8 @@ class EntityNetworkConfig:
     encoding: Literal["position", "bag"] = "position"
     # phi in the paper. linear is the identity, as in its smaller form (section 4.3).
     activation: Literal["prelu", "linear"] = "prelu"
+    # Added in equations 2, a number for each slot, and 3: the paper's own code has them.
+    biases: bool = False
     normalize: bool = True  # a slot has length 1 after every sentence, which is how it forgets
     # Entity networks side by side, each trained on a task of its own; which of them answers is
     # chosen by the words of the story and the question. 1 is the network of the paper.
@@ -46,7 +48,7 @@ class EntityNetworkTrainConfig:
     attempts: int = 10  # to train a network from other weights; the best by validation is kept
     epochs: int = 100  # of an attempt, at most
     steps: int | None = None  # stop after this many updates in all, whatever else it says
-    batch_size: int = 32  # questions, about: a batch is some stories with all of theirs
+    batch_size: int = 32  # questions, each with its story
     learning_rate: float = 0.01
     halve_every: int = 25  # epochs after which the learning rate is half
     clip_norm: float = 5.0  # of the gradient of all weights together
@@ -116,7 +118,7 @@ def _test(name: str, *, goal: float, **model) -> EntityNetworkPreset:
 
 # Between them, every option of the configuration stands at a value that does something.
 _TESTS = (
-    _test("entity_network_test", networks=2, goal=0.0),
+    _test("entity_network_test", networks=2, biases=True, goal=0.0),
     _test("entity_network_test_plain", encoding="bag", activation="linear", normalize=False,
           goal=0.5),
 )  # fmt: skip

@@ -34,7 +34,8 @@ class EntityNetwork(keras.Model):
     phi(x) is x where it is positive and a * x elsewhere, with a learned a that starts as 1, so that
     phi starts as the identity; the memory and the answer have their own. Padding, and words that
     the tokenizer does not know, are zeros; what is all padding is no sentence and changes nothing.
-    After a story without sentences h_j is w_j.
+    After a story without sentences h_j is w_j. With `biases`, (2) has a number of the slot's own
+    added in its parentheses, and (3) a vector.
 
     With several `networks` each has all of these weights for itself, and a story and its question
     are answered by one: the first that maximizes C a + D b + e, where a tells which words the story
@@ -73,6 +74,9 @@ class EntityNetwork(keras.Model):
             "from_memory": (width, width),  # H
             "answers": (words, width),  # R
         }
+        if config.biases:
+            shapes["gate_bias"] = (config.slots,)
+            shapes["candidate_bias"] = (width,)
         ones = {}
         if config.encoding == "position":
             ones["sentence_mask"] = (config.max_sentence_length, width)  # f
@@ -169,16 +173,21 @@ class EntityNetwork(keras.Model):
         filled = ops.cast(ops.any(ops.not_equal(story, PAD_ID), axis=-1), "float32")  # (B, M)
         vectors = self._embed(story, parts, parts.get("sentence_mask"), training)  # (B, M, D)
         # All that a step needs of its sentence, for all sentences at once.
+        by_gate = ops.matmul(vectors, ops.swapaxes(parts["keys"], 1, 2))
+        if config.biases:
+            by_gate = by_gate + parts["gate_bias"][:, None]
         by_sentence = ops.concatenate(
             [
                 vectors,
                 _product(vectors, parts["from_sentence"]),
-                ops.matmul(vectors, ops.swapaxes(parts["keys"], 1, 2)),
+                by_gate,
                 filled[..., None],
             ],
             axis=-1,
         )  # (B, M, 2 D + S + 1)
         by_key = _product(parts["keys"], parts["from_key"])  # (1 or B, S, D)
+        if config.biases:
+            by_key = by_key + parts["candidate_bias"][:, None]
         width, slots = config.width, config.slots
         ones = ops.ones((1, width, 1))
 
