@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from cases import ROOT
+from cases import ROOT, run_python
 
 TINY = {
     "vocab_size": 40, "width": 16, "feed_forward_width": 24, "num_heads": 2, "num_layers": 1,
@@ -52,6 +52,24 @@ def test_peers_are_compared_and_a_missing_one_is_told(zoo, tmp_path):
             assert ratio["ratio"] is None
         else:
             assert ratio["ratio"] == long["median_ms"] / short["median_ms"]
+
+
+SHAPES_THAT_DIFFER = """
+import functools, json
+from contest import Contestant, Part, Ratio, as_text, measure
+
+# What is timed is `int()` and `str()`.
+contestants = [Contestant(shape.__name__, functools.partial, shape) for shape in (int, str)]
+part = measure(Part("Any shapes", contestants, [Ratio("int", ["str"], 0.0)]), rounds=2)
+print(json.dumps([part, as_text(part)]))
+"""
+
+
+def test_contestants_of_any_shapes_are_compared():
+    part, text = json.loads(run_python(SHAPES_THAT_DIFFER, PYTHONPATH=str(ROOT / "tools")))
+    medians = {row["contestant"]: row["median_ms"] for row in part["rows"]}
+    assert part["ratios"][0]["ratio"] == medians["int"] / medians["str"] > 0
+    assert "int / str: " in text and ", missed" in text and "ms/token" not in text
 
 
 def test_a_shape_that_is_none_is_refused_in_a_line(zoo, tmp_path):

@@ -232,7 +232,7 @@ def growth(shape: Shape, work: Path) -> Part:
         for name in (ours, peer):
             ends = [f"{name}, {length} tokens" for length in (lengths[-1], lengths[0])]
             ratios.append(Ratio(ends[0], ends[1:], linear))
-    return Part("A sentence at a time, to ever longer outputs", contestants, ratios)
+    return Part("A sentence at a time, to ever longer outputs", contestants, ratios, by_token=True)
 
 
 PARTS = {part.__name__: part for part in (batch1, batch32, corpus, training, growth)}

@@ -26,7 +26,7 @@ class Contestant(NamedTuple):
 
     name: str
     build: Callable[..., Callable[[], object]]
-    shape: Any  # what everyone is given; shapes that differ have a `target_length`
+    shape: Any  # what everyone is given
     options: dict = {}
     settings: Sequence[dict] = ({},)
 
@@ -45,6 +45,7 @@ class Part(NamedTuple):
     title: str
     contestants: Sequence[Contestant]
     ratios: Sequence[Ratio]
+    by_token: bool = False  # show the time of a token too: each shape has its `target_length`
 
 
 def measure(part: Part, rounds: int) -> dict:
@@ -63,7 +64,7 @@ def measure(part: Part, rounds: int) -> dict:
     for name, milliseconds in times.items():
         rows[name]["median_ms"] = statistics.median(milliseconds)
         rows[name]["min_ms"] = min(milliseconds)
-    if len({contestant.shape for contestant in part.contestants}) > 1:
+    if part.by_token:
         for name, _, shape, *_ in part.contestants:
             rows[name]["tokens"] = shape.target_length
             if name in times:

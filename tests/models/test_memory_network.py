@@ -146,6 +146,8 @@ def test_the_answer_is_the_papers(changes, linear):
     np.testing.assert_allclose(logits[:, 4:], expected_logits[:, 4:], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(weights, expected_weights, rtol=1e-4, atol=1e-4)
     assert (logits[:, :4] == -1e9).all()
+    in_training = _array(model(inputs))  # by other products
+    np.testing.assert_allclose(in_training, logits, rtol=1e-4, atol=1e-4)
 
 
 def test_given_times_stand_in_place_of_counted_ones():
@@ -198,7 +200,7 @@ def test_places_name_the_sentences_of_stories(changes):
 def test_one_hop_is_soft_attention():
     model, inputs = _model(hops=1), _inputs()
     keys, values, filled, _ = model.remember(inputs)
-    query = model._embed("0", model._bags(inputs["question"]))
+    query = model._by_rows(inputs["question"])("0")
     context, weights = attention.attend(
         attention.dot_scores(query[:, None], keys["0"]), values["1"], filled
     )
@@ -247,7 +249,7 @@ def test_the_order_of_sentences_is_told_by_time_alone(temporal):
 def test_an_empty_memory_adds_nothing_to_the_question():
     model, inputs = _model(), _inputs()
     logits, weights = map(_array, model.answer(inputs))
-    question = _array(model._embed("0", model._bags(inputs["question"])))
+    question = _array(model._by_rows(inputs["question"])("0"))
     expected = question[2] @ _array(model.words["3"]).T
     np.testing.assert_allclose(logits[2, 4:], expected[4:], atol=1e-5)
     assert not weights[2].any()

@@ -86,13 +86,16 @@ class MemoryNetwork(keras.Model):
         self.built = True
 
     def call(self, inputs):
-        """Returns the logits `(B, V)`; see the class."""
-        return self.answer(inputs)[0]
+        """Returns the logits `(B, V)`, by products whose gradients are fast; see the class."""
+        return self._answer(inputs, self._by_bags)[0]
 
     def answer(self, inputs):
         """Returns the logits `(B, V)` and the weights of each hop over the memory `(B, K, M)`."""
+        return self._answer(inputs, self._by_rows)
+
+    def _answer(self, inputs, embedder):
         roles = self.roles
-        keys, values, filled, summed = self.remember(inputs)
+        keys, values, filled, summed = self.remember(inputs, embedder)
         normalize = attention.masked_softmax
         if self.linear:
             normalize = attention.unnormalized
@@ -100,9 +103,7 @@ class MemoryNetwork(keras.Model):
             count = ops.sum(ops.cast(filled, "float32"), axis=1)[:, None, None]
             empty = self.config.max_sentences - count
             normalize = functools.partial(attention.softmax_beside_empty, empty=empty)
-        state = self._embed(
-            roles.question, self._bags(inputs["question"])
-        )  # (B, D), u in the paper
+        state = embedder(inputs["question"])(roles.question)  # (B, D), u in the paper
         weights = []
         for match, read, kernel in zip(roles.match, roles.read, self.kernels, strict=True):
             scores = attention.dot_scores(state[:, None], keys[match])
@@ -121,7 +122,7 @@ class MemoryNetwork(keras.Model):
         is_word = ops.arange(self.config.vocab_size) > END_ID
         return ops.where(is_word, logits, _NO_ANSWER), ops.concatenate(weights, axis=1)
 
-    def remember(self, inputs):
+    def remember(self, inputs, embedder=None):
         """Returns what hops match by, what they read, where there is a sentence, what is summed.
 
         The first two hold m and c of the paper, `(B, M, D)`, by the names of their tables. The
@@ -130,7 +131,13 @@ class MemoryNetwork(keras.Model):
         With `places` a memory is the sum of two vectors, of its sentence and of its time, that many
         share. The first two are then these vectors, `(N, D)`, and the fourth is which of them each
         memory sums, `(B, M, N)`, 0 or 1.
+
+        Args:
+            inputs: As `call` takes them.
+            embedder: From sentences `(..., L)` to a function from a table's name to their vectors
+                `(..., D)`.
         """
+        embedder = embedder or self._by_rows
         story, places = inputs["story"], inputs.get("places")
         filled = ops.any(ops.not_equal(story, PAD_ID), axis=-1)
         if places is not None:
@@ -144,10 +151,10 @@ class MemoryNetwork(keras.Model):
         times = inputs["times"] if "times" in inputs else _times(filled)
 
         def memories(sentences, names):
-            bags = self._bags(sentences)
+            embed = embedder(sentences)
             found = {}
             for name in names:
-                found[name] = self._embed(name, bags)
+                found[name] = embed(name)
                 if not self.config.temporal:
                     continue
                 if places is not None:
@@ -177,28 +184,34 @@ class MemoryNetwork(keras.Model):
             state = state + context
         return ops.relu(state) if self.config.nonlinear else state
 
-    def _bags(self, sentences):
-        """Returns sentences `(..., L)` as W weighted bags of words `(..., V)`; see `_embed`.
+    # A sentence is the sum over j of l[j] * table x[j], `(..., D)`. The weight l[k, j] of component
+    # k depends on the position as r[j] + s[k] t[j], so it is two sums, weighted by r and by t.
 
-        A bag counts the words of a sentence, each by its weight: every table then embeds it by one
-        product of matrices. Vocabularies of hundreds of words are what it is for.
+    def _by_bags(self, sentences):
+        """Embeds weighted bags of words, the same for every table, by a product of matrices.
+
+        Vocabularies of hundreds of words are what it is for. Its gradient is a product too, where
+        that of a table's rows is a scatter, most of a training's time.
         """
         weights = position_weights(sentences, self.config)  # (..., W, L)
         one_hot = ops.one_hot(sentences, self.config.vocab_size)  # (..., L, V)
         bags = ops.matmul(weights, one_hot)  # (..., W, V)
-        return [bags[..., index, :] for index in range(weights.shape[-2])]
-
-    def _embed(self, name: str, bags):
-        """Returns sum over j of l[j] * table x[j], `(..., D)`.
-
-        The weight l[k, j] of component k depends on the position as r[j] + s[k] t[j]. The sum is so
-        that of two bags, weighted by r and by t, the second times s.
-        """
+        bags = [bags[..., index, :] for index in range(weights.shape[-2])]
         # A product each, not one that is cut in two: the gradient of a cut is slow.
-        embedded = [ops.matmul(bag, self.words[name]) for bag in bags]  # (..., D) each
+        return lambda name: self._sum([ops.matmul(bag, self.words[name]) for bag in bags])
+
+    def _by_rows(self, sentences):
+        """Embeds words by their rows of a table, the fastest way without a gradient."""
+        weights = position_weights(sentences, self.config)  # (..., W, L)
+        weights = [weights[..., index, :, None] for index in range(weights.shape[-2])]
+        weight = self._sum(weights)  # (..., L, D or 1)
+        return lambda name: ops.sum(weight * ops.take(self.words[name], sentences, axis=0), axis=-2)
+
+    def _sum(self, parts):
+        """Returns the first of `parts` and the second, if there is one, times s."""
         if self.config.encoding == "bag":
-            return embedded[0]
-        return embedded[0] + component_slopes(self.config) * embedded[1]
+            return parts[0]
+        return parts[0] + component_slopes(self.config) * parts[1]
 
     def _weight(self, name: str, rows: int):
         return self.add_weight(
