@@ -55,12 +55,13 @@ def test_peers_are_compared_and_a_missing_one_is_told(zoo, tmp_path):
 
 
 SHAPES_THAT_DIFFER = """
-import functools, json
+import json, time
+from functools import partial
 from contest import Contestant, Part, Ratio, as_text, measure
 
-# What is timed is `int()` and `str()`.
-contestants = [Contestant(shape.__name__, functools.partial, shape) for shape in (int, str)]
-part = measure(Part("Any shapes", contestants, [Ratio("int", ["str"], 0.0)]), rounds=2)
+sleeps = {"long": partial(time.sleep, 0.1), "short": partial(time.sleep, 0.02)}
+contestants = [Contestant(name, partial, sleep) for name, sleep in sleeps.items()]
+part = measure(Part("Sleepers", contestants, [Ratio("long", ["short"], 1.0)]), rounds=2)
 print(json.dumps([part, as_text(part)]))
 """
 
@@ -68,8 +69,8 @@ print(json.dumps([part, as_text(part)]))
 def test_contestants_of_any_shapes_are_compared():
     part, text = json.loads(run_python(SHAPES_THAT_DIFFER, PYTHONPATH=str(ROOT / "tools")))
     medians = {row["contestant"]: row["median_ms"] for row in part["rows"]}
-    assert part["ratios"][0]["ratio"] == medians["int"] / medians["str"] > 0
-    assert "int / str: " in text and ", missed" in text and "ms/token" not in text
+    assert part["ratios"][0]["ratio"] == medians["long"] / medians["short"] > 1
+    assert "long / short: " in text and ", missed" in text and "ms/token" not in text
 
 
 def test_a_shape_that_is_none_is_refused_in_a_line(zoo, tmp_path):
