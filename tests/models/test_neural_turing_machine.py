@@ -65,7 +65,7 @@ def predicted():
     def predict(name):
         if name not in done:
             task = Task(_model(scale=3.0, **CONFIGS[name]))
-            function = tf.function(task.predict, jit_compile=True)
+            function = tf.function(task.predict, jit_compile=True, autograph=False)
             done[name] = task, function, function(_inputs(), np.array([11, 11], "int32"))
         return done[name]
 
@@ -188,7 +188,7 @@ def test_the_machine_is_that_of_the_slow_loop(predicted, name):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_steps_are_the_whole_sequence(predicted, name):
     task, _, whole = predicted(name)
-    step = tf.function(task.step)
+    step = tf.function(task.step, autograph=False)
     state = task.start(np.zeros(2, "int32"))
     for t in range(11):
         outputs = step(_inputs()[:, t], **state)
@@ -232,7 +232,7 @@ def test_signatures_are_true(predicted, name):
 def test_weights_stay_distributions_through_ten_thousand_random_steps(name):
     model = _model(scale=5.0, **CONFIGS[name])
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def run(seed):
         state = model.start(3)
         names = list(state)
@@ -339,7 +339,9 @@ def _machine_that_copies(bits, rows):
 def test_a_machine_set_by_hand_copies_what_it_was_never_trained_on():
     task = Task(_machine_that_copies(bits=8, rows=128))
     batch = algorithmic.Copy().draw(np.random.default_rng(0), rows=3, length=60)
-    found = tf.function(task.predict, jit_compile=True)(batch.inputs, np.full(3, 121, "int32"))
+    found = tf.function(task.predict, jit_compile=True, autograph=False)(
+        batch.inputs, np.full(3, 121, "int32")
+    )
     assert algorithmic.wrong_bits_a_sequence(np.asarray(found["outputs"]), batch) == 0
     # The head that writes went from row to row, and the one that reads after it.
     steps = np.arange(121)
@@ -360,7 +362,7 @@ def test_rows_are_a_circle_so_that_one_vector_too_many_takes_the_place_of_the_fi
 def test_every_weight_gets_a_gradient():
     model = _model(scale=3.0, **SIZES)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def gradients(x, y):
         with tf.GradientTape() as tape:
             loss = model.compute_loss(

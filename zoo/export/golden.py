@@ -23,6 +23,9 @@ from zoo.text.tokenizer import Tokenizer
 
 # Float arithmetic in another order: measured up to 3e-5 for scores of about -50.
 _TOLERANCE = 1e-3
+# What an answer was chosen by. Where it is close, another answer was chosen as well: of two whose
+# scores are equal but for that arithmetic, each runtime may take either.
+_CHOSEN_BY = ("scores", "probabilities")
 
 
 def golden_inputs(preset: Preset, artefact: Artefact) -> dict[str, np.ndarray]:
@@ -75,7 +78,8 @@ def replay(
         engine: What to compare with it.
         signature: The signature that gave `golden`, or one that does the same.
         inputs: The names of its inputs.
-        exact: Require every whole number to be the same, and every other one to be close.
+        exact: Require every whole number to be the same, and every other one to be close, but
+            where answers tie.
 
     Raises:
         ZooError: If the shapes differ, an output is not finite, or `exact` does not hold.
@@ -95,7 +99,10 @@ def replay(
             if actual[name].shape != array.shape or not np.isfinite(actual[name]).all():
                 raise ZooError(f"The export's {name} of golden row {row} is not {array.shape}.")
             close[name] = np.allclose(actual[name], array, rtol=0, atol=_TOLERANCE)
-            if exact and not close[name]:
-                raise ZooError(f"The export's {name} of golden row {row} is not that of Keras.")
-        agreeing += all(close[name] for name in whole or close)
+        alike = all(close[name] for name in whole or close)
+        tied = not alike and any(close.get(name, False) for name in _CHOSEN_BY)
+        wrong = [name for name in close if not close[name]]
+        if exact and wrong and not tied:
+            raise ZooError(f"The export's {wrong[0]} of golden row {row} is not that of Keras.")
+        agreeing += alike
     return agreeing / rows

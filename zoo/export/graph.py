@@ -42,7 +42,9 @@ class Graph:
         signature = [
             tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()
         ]
-        self._functions[name] = tf.function(positional, input_signature=signature)
+        # Without AutoGraph, which rewrites the source of all that is called, most of the time of an
+        # export, for Python's branches on tensors: here are none.
+        self._functions[name] = tf.function(positional, input_signature=signature, autograph=False)
 
     def save(self, folder: Path) -> None:
         """Writes a SavedModel of the functions added, each a signature of its name."""

@@ -73,7 +73,9 @@ def guarded(generate, config, *, xla: bool = False):
 
 def _compiled(generate, max_source_length: int):
     """Returns `generate` compiled by XLA, at the next larger of a few shapes."""
-    compiled = tf.function(lambda source: generate(source=source), jit_compile=True)
+    compiled = tf.function(
+        lambda source: generate(source=source), jit_compile=True, autograph=False
+    )
 
     def at_few_shapes(source):
         rows, length = tf.shape(source)[0], tf.shape(source)[1]
