@@ -21,6 +21,8 @@ from zoo.text.tokenizer import Tokenizer
 MODELS = [*cases.COSTLY_PUBLISHED_TEXT, *cases.COSTLY_TINY]
 # The options of an export change nothing in a family's code: one model a family shows them.
 FIRST_TINY = cases.FIRST_TINY
+# Other tests compare the SavedModel in Python with Keras; here is the comparison with both.
+RUNTIMES = ["saved_model", pytest.param("keras", marks=pytest.mark.slow)]
 
 # XLA and the rest of TensorFlow add up floats in another order; measured up to 3e-6. A beam that is
 # not in use scores -1e9, where the next float is 64 away.
@@ -111,7 +113,7 @@ def strings(pieces: np.ndarray) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("runtime", ["saved_model", "keras"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", MODELS)
 def test_texts_are_answered_as_in_python(name, runtime, rows, source_of, in_python, in_cpp):
     texts = texts_of(source_of(name), rows)
@@ -130,7 +132,7 @@ def test_texts_are_answered_as_in_python(name, runtime, rows, source_of, in_pyth
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-@pytest.mark.parametrize("runtime", ["saved_model", "keras"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", MODELS)
 def test_ids_are_answered_as_in_python(name, runtime, rows, source_of, in_python, in_cpp):
     source = sources_of(source_of(name), rows)

@@ -86,7 +86,7 @@ def test_saved_model_is_keras(source_of, exported, name, options):
     _assert_same(actual, _expected(source_of(name), beam_size))
 
 
-@pytest.mark.parametrize("sizes", [(2, 3), (5, 17)], ids=str)
+@pytest.mark.parametrize("sizes", [pytest.param((2, 3), marks=pytest.mark.slow), (5, 17)], ids=str)
 @pytest.mark.parametrize("options", [{}, COMPILED], ids=["plain", "xla"])
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, name, options, sizes):
@@ -137,7 +137,7 @@ def test_published_saved_model_is_keras(source_of, exported, name):
 
 
 @pytest.mark.parametrize(
-    "quantize", ["none", "int8", pytest.param("float16", marks=pytest.mark.slow)]
+    "quantize", ["none", *(pytest.param(x, marks=pytest.mark.slow) for x in ("int8", "float16"))]
 )
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name, quantize):
