@@ -196,7 +196,7 @@ PRESETS = (
             hard_input_expected="The board of directors postponed the merger.",
             hard_input_reason="no photograph shows a merger, so it never saw these words",
         ),
-        epochs=40,
+        epochs=32,
     ),
     _multi30k(
         "en",
