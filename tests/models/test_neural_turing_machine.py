@@ -1,5 +1,6 @@
 """The machine against a slow loop of the whole paper, and what must hold of it."""
 
+import functools
 import json
 import math
 
@@ -20,6 +21,8 @@ from zoo.models.neural_turing_machine.config import NeuralTuringMachineConfig
 from zoo.models.neural_turing_machine.model import NeuralTuringMachine
 from zoo.models.neural_turing_machine.task import Task
 from zoo.registry import Artefact
+
+compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
 
 SIZES = {
     "input_width": 3,
@@ -65,7 +68,7 @@ def predicted():
     def predict(name):
         if name not in done:
             task = Task(_model(scale=3.0, **CONFIGS[name]))
-            function = tf.function(task.predict, jit_compile=True, autograph=False)
+            function = compiled(task.predict)
             done[name] = task, function, function(_inputs(), np.array([11, 11], "int32"))
         return done[name]
 
@@ -232,7 +235,7 @@ def test_signatures_are_true(predicted, name):
 def test_weights_stay_distributions_through_ten_thousand_random_steps(name):
     model = _model(scale=5.0, **CONFIGS[name])
 
-    @tf.function(jit_compile=True, autograph=False)
+    @compiled
     def run(seed):
         state = model.start(3)
         names = list(state)
@@ -339,9 +342,7 @@ def _machine_that_copies(bits, rows):
 def test_a_machine_set_by_hand_copies_what_it_was_never_trained_on():
     task = Task(_machine_that_copies(bits=8, rows=128))
     batch = algorithmic.Copy().draw(np.random.default_rng(0), rows=3, length=60)
-    found = tf.function(task.predict, jit_compile=True, autograph=False)(
-        batch.inputs, np.full(3, 121, "int32")
-    )
+    found = compiled(task.predict)(batch.inputs, np.full(3, 121, "int32"))
     assert algorithmic.wrong_bits_a_sequence(np.asarray(found["outputs"]), batch) == 0
     # The head that writes went from row to row, and the one that reads after it.
     steps = np.arange(121)
@@ -362,7 +363,7 @@ def test_rows_are_a_circle_so_that_one_vector_too_many_takes_the_place_of_the_fi
 def test_every_weight_gets_a_gradient():
     model = _model(scale=3.0, **SIZES)
 
-    @tf.function(jit_compile=True, autograph=False)
+    @compiled
     def gradients(x, y):
         with tf.GradientTape() as tape:
             loss = model.compute_loss(

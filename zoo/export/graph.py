@@ -42,8 +42,8 @@ class Graph:
         signature = [
             tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()
         ]
-        # Without AutoGraph, which rewrites the source of all that is called, most of the time of an
-        # export, for Python's branches on tensors: here are none.
+        # AutoGraph turns Python's branches on tensors into TensorFlow's. Models have none, and
+        # rewriting all that they call took most of the time of an export.
         self._functions[name] = tf.function(positional, input_signature=signature, autograph=False)
 
     def save(self, folder: Path) -> None:
