@@ -79,6 +79,27 @@ def test_a_shape_that_is_none_is_refused_in_a_line(zoo, tmp_path):
     done.refused("width", "int")
 
 
+VARIANTS = """
+from compare_attention import PRESET, VARIANTS, settings
+from comparison import assignments
+from zoo import models
+from zoo.config import override
+
+for variant in VARIANTS:
+    config = override(models.preset(PRESET), assignments(settings(variant))).model
+    print(config.attention.score, config.attention.window, config.attention.selection, sep=", ")
+"""
+
+
+def test_every_attention_to_compare_is_one_that_a_model_takes():
+    compared = run_python(VARIANTS, PYTHONPATH=str(ROOT / "tools")).splitlines()
+    assert len(compared) == 12
+    scores = ("dot", "scaled_dot", "general", "additive", "concat", "cosine", "location")
+    others = ("local_m, soft", "local_p, soft", "global, hard", "global, gumbel")
+    assert {f"{score}, global, soft" for score in scores} <= set(compared)
+    assert {f"general, {other}" for other in others} <= set(compared)
+
+
 @pytest.mark.parametrize("tool", ["compare_attention", "compare_hops", "compare_memory"])
 def test_a_table_is_that_of_what_was_measured(tool):
     command = [sys.executable, ROOT / "tools" / f"{tool}.py", "--check"]

@@ -47,10 +47,9 @@ def main() -> None:
         TABLE.check(parser, table=table(TABLE.read()))
     for size in arguments.sizes or SIZES:
         for hops in arguments.hops:
-            results = TABLE.read()
-            found = results.setdefault(size, {})
-            if str(hops) not in found:
-                found[str(hops)] = measured(size, hops, arguments)
+            if str(hops) not in TABLE.read().get(size, {}):
+                row = measured(size, hops, arguments)
+                results = TABLE.read_with(row, size, str(hops))
                 TABLE.write(results, table=table(results), figure=picture(results))
 
 

@@ -52,10 +52,9 @@ def main() -> None:
         for seed in range(arguments.seeds):
             for contestant in CONTESTANTS:
                 run = arguments.work / task / contestant / str(seed)
-                results = TABLE.read()
-                found = results.setdefault(task, {}).setdefault(contestant, {})
-                if str(seed) not in found:
-                    found[str(seed)] = measured(presets()[task], contestant, seed, run)
+                if str(seed) not in TABLE.read().get(task, {}).get(contestant, {}):
+                    row = measured(presets()[task], contestant, seed, run)
+                    results = TABLE.read_with(row, task, contestant, str(seed))
                     TABLE.write(results, table=table(results), figure=picture(results))
 
 

@@ -18,21 +18,28 @@ def trained(run: Path, preset: str, settings: dict[str, object], *, data: Path |
     Args:
         run: Folder; one that was stopped goes on.
         preset: A preset's name.
-        settings: Values by field, as `--set` takes them.
+        settings: Values by field.
         data: Folder of data sets, or None where they are made or not needed.
     """
     if not (run / layout.MANIFEST).is_file():
         family = models.preset(preset).family
         command = [sys.executable, "-m", f"zoo.models.{family}.train", "--preset", preset]
-        for name, value in settings.items():
-            shown = value if isinstance(value, str) else json.dumps(value)
-            command += ["--set", f"{name}={shown}"]
+        for assignment in assignments(settings):
+            command += ["--set", assignment]
         command += ["--output", str(run)]
         command += ["--data", str(data)] if data else []
         command += ["--resume"] if (run / "checkpoints").is_dir() else []
         print(f"--- {run}", file=sys.stderr, flush=True)
         subprocess.run(command, check=True, stdout=sys.stderr)
     return Artefact.open(run)
+
+
+def assignments(settings: dict[str, object]) -> list[str]:
+    """Returns `settings`, values by field, as `--set` takes them."""
+    return [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in settings.items()
+    ]
 
 
 class Comparison:
@@ -53,6 +60,18 @@ class Comparison:
     def read(self) -> dict:
         """Returns what was measured so far."""
         return json.loads(self._file.read_text(encoding="utf-8")) if self._file.is_file() else {}
+
+    def read_with(self, row: dict, *keys: str) -> dict:
+        """Returns what was measured so far, with `row` at `keys`: one key in another.
+
+        It is read now, for another process may have written while `row` was measured.
+        """
+        results = inner = self.read()
+        *outer, last = keys
+        for key in outer:
+            inner = inner.setdefault(key, {})
+        inner[last] = row
+        return results
 
     def write(self, results: dict, *, table: list[str], figure) -> None:
         """Writes the results, the table's lines and the picture."""
