@@ -24,9 +24,11 @@ NAME = "seq2seq_attention_dates"
 def pytest_collection_modifyitems(items):
     """Keeps the tests of one model on one worker, because they share its training and exports."""
     for item in items:
-        if "source_of" in item.fixturenames or "trained" in item.fixturenames:
+        if {"source_of", "trained"} & set(item.fixturenames):
             name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
             item.add_marker(pytest.mark.xdist_group(name or "seq2seq_test"))
+        elif "tiny_run" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("tiny_run"))
 
 
 @dataclass(frozen=True)

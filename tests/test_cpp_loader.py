@@ -18,7 +18,11 @@ from zoo.registry import Artefact
 from zoo.serving.warm_up import read_warm_up, write_warm_up
 from zoo.text.tokenizer import Tokenizer
 
-MODELS = [*cases.COSTLY_PUBLISHED_TEXT, *cases.COSTLY_TINY]
+# Published models have the code of the tiny ones; tests/conformance loads them in Python.
+MODELS = [
+    *(pytest.param(name, marks=pytest.mark.slow) for name in cases.PUBLISHED_TEXT),
+    *cases.COSTLY_TINY,
+]
 # The options of an export change nothing in a family's code: one model a family shows them.
 FIRST_TINY = cases.FIRST_TINY
 # Other tests compare the SavedModel in Python with Keras; here is the comparison with both.

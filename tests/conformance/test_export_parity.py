@@ -71,7 +71,7 @@ def test_litert_is_keras(source_of, exported, name, beam_size):
     "options",
     [
         {},
-        COMPILED,
+        pytest.param(COMPILED, marks=pytest.mark.slow),  # tests/test_cpp_loader.py runs it too
         pytest.param({"beam_size": 3}, marks=pytest.mark.slow),
         pytest.param({"xla": True}, marks=pytest.mark.slow),
         pytest.param({"ids_only": True}, marks=pytest.mark.slow),

@@ -84,7 +84,7 @@ COMMON = (
     *("feeding-general", "bahdanau-additive", "bahdanau-hard", "conditional-gumbel"),
     "conditional-tied",
 )
-LEARNT = ("luong-local_p", "luong-hard", "feeding-general", "bahdanau-hard", "conditional-tied")
+LEARNT = ("luong-local_p", "bahdanau-hard", "conditional-tied")
 EXPORTED = ("luong-sparsemax", "luong-local_p", "bahdanau-hard")
 
 

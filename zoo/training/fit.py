@@ -14,7 +14,7 @@ from zoo.training.losses import TokenCrossEntropy
 from zoo.training.run_folder import RunFolder
 from zoo.training.schedules import Schedule
 
-_STEPS_THAT_PAY_FOR_XLA = 1000
+STEPS_THAT_PAY_FOR_XLA = 1000  # compiling takes seconds for each shape of a batch
 
 
 def fit(
@@ -55,10 +55,10 @@ def fit(
             global_clipnorm=config.clip_norm,
         ),
         loss=TokenCrossEntropy(pad_id=pad_id, label_smoothing=config.label_smoothing),
-        # Keras leaves XLA off on a CPU. Compiling takes seconds a shape, and pays in the long run;
-        # not for recurrent layers, whose loops XLA makes up to twice as slow (tensorflow 2.21).
+        # Keras leaves XLA off on a CPU, where it pays in the long run; not for recurrent layers,
+        # whose loops it makes up to twice as slow (tensorflow 2.21).
         jit_compile=True
-        if total_steps >= _STEPS_THAT_PAY_FOR_XLA and not _is_recurrent(model)
+        if total_steps >= STEPS_THAT_PAY_FOR_XLA and not _is_recurrent(model)
         else "auto",
     )
     model.optimizer.build(model.trainable_variables)

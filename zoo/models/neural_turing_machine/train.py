@@ -57,6 +57,7 @@ def train(
     from zoo.data import algorithmic
     from zoo.errors import ZooError
     from zoo.models.neural_turing_machine.task import Task
+    from zoo.training.fit import STEPS_THAT_PAY_FOR_XLA
     from zoo.training.run_folder import RunFolder
 
     if not resume:
@@ -66,10 +67,11 @@ def train(
     keras.utils.set_random_seed(config.seed)
     task = Task.from_preset(preset)
     model = task.model
+    total_steps = min(config.epochs * config.epoch_steps, config.steps or np.inf)
     model.compile(
         optimizer=keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm),
         # A step of the loop is some hundred small operations, which XLA makes into a few.
-        jit_compile=True,
+        jit_compile=True if total_steps >= STEPS_THAT_PAY_FOR_XLA else "auto",
     )
     model.optimizer.build(model.trainable_variables)
     run.restore(model)
@@ -112,7 +114,6 @@ def train(
         )
         return metrics, f"  {'ok ' if answer == expected else 'not'} {expected} -> {answer}"
 
-    total_steps = min(config.epochs * config.epoch_steps, config.steps or np.inf)
     callbacks.on_train_begin()
     while (done := run.steps_done) < total_steps:
         started = time.monotonic()
