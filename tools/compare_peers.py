@@ -40,6 +40,7 @@ from zoo.training.allocator import keep_freed_memory
 PACKAGES = ("ai-edge-litert", "tensorflow", "keras", "ctranslate2", "keras-hub", "torch")
 EXPORTS = {  # options of `zoo export`
     "litert_int8": ("--format", "litert", "--quantize", "int8"),
+    "litert_int8_batch_4": ("--format", "litert", "--quantize", "int8", "--batch-size", "4"),
     "litert_float32": ("--format", "litert", "--quantize", "none"),
     "saved_model": ("--format", "saved_model", "--ids-only"),
     "saved_model_xla": ("--format", "saved_model", "--ids-only", "--xla"),
@@ -183,11 +184,18 @@ def batch32(shape: Shape, work: Path) -> Part:
 
 
 def corpus(shape: Shape, work: Path) -> Part:
-    ours = {"LiteRT int8": ("litert_int8", "litert"), "XLA": ("saved_model_xla", "saved_model")}
+    ours = {
+        "LiteRT int8": ("litert", {1: "litert_int8", 4: "litert_int8_batch_4"}),
+        "XLA": ("saved_model", {64: "saved_model_xla"}),
+    }
     contestants, ratios = [], []
-    for name, (export, runtime) in ours.items():
-        options = {"folder": exported(shape, work, export), "runtime": runtime}
-        contestants.append(Contestant(f"zoo run --file, {name}", zoo_run, shape, options))
+    for name, (runtime, exports) in ours.items():
+        folders = {batch: exported(shape, work, export) for batch, export in exports.items()}
+        options, settings = (
+            {"folders": folders, "runtime": runtime},
+            [{"batch": x} for x in folders],
+        )
+        contestants.append(Contestant(f"zoo run --file, {name}", zoo_run, shape, options, settings))
     for number, goal in (("float32", 1.0), ("int8", 1.5)):
         peer = f"CTranslate2 {number}"
         batches = (16, 32, 64, 128)
@@ -315,9 +323,9 @@ def graph(shape: Shape, *, folder: Path, runtime: str, rows: int):
     return lambda: engine.run("generate", source=source)
 
 
-def zoo_run(shape: Shape, *, folder: Path, runtime: str):
+def zoo_run(shape: Shape, *, folders: dict[int, Path], runtime: str, batch: int):
     """Runs the corpus in the chunks of the command, whose start is not counted."""
-    model, texts = load(folder, runtime=runtime), shape.corpus()
+    model, texts = load(folders[batch], runtime=runtime), shape.corpus()
     return lambda: [model(chunk) for chunk in chunks(iter(texts), FILE_CHUNK)]
 
 

@@ -20,6 +20,9 @@ from zoo.errors import ZooError, missing_extra
     "--quantize", type=click.Choice(["none", "float16", "int8"]), help="litert: int8 by default."
 )
 @click.option("--beam-size", type=int, help="saved_model: 1 by default. litert: of generate_beam.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), help="litert: inputs of a call; 1 by default."
+)
 @click.option("--ids-only", is_flag=True, help="saved_model: token ids in and out, core operators.")
 @click.option("--xla", is_flag=True, help="saved_model: compile the loop.")
 @click.option(
@@ -37,6 +40,7 @@ def export(
     to: Path | None,
     quantize: str | None,
     beam_size: int | None,
+    batch_size: int | None,
     ids_only: bool,
     xla: bool,
     bundle: bool,
@@ -50,8 +54,12 @@ def export(
     """
     if format_ == "litert" and (ids_only or xla or keep is not None):
         raise click.UsageError("--ids-only, --xla and --keep are options of --format saved_model.")
-    if format_ == "saved_model" and (quantize or bundle):
-        raise click.UsageError("--quantize and --bundle are options of --format litert.")
+    if format_ == "saved_model" and (quantize or bundle or batch_size):
+        raise click.UsageError(
+            "--quantize, --batch-size and --bundle are options of --format litert."
+        )
+    if bundle and batch_size:
+        raise click.UsageError("--batch-size is no option of --bundle: an app asks one at a time.")
     if beam_size is not None and beam_size < 1:
         raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
     base = to or Path("bundle" if bundle else format_)
@@ -77,7 +85,13 @@ def export(
             from zoo.export.litert import export_litert
 
             for source, folder in zip(sources, folders, strict=True):
-                export_litert(source, folder, quantize=quantize or "int8", beam_size=beam_size)
+                export_litert(
+                    source,
+                    folder,
+                    quantize=quantize or "int8",
+                    beam_size=beam_size,
+                    batch_size=batch_size or 1,
+                )
                 click.echo(folder)
         else:
             from zoo.serving import layout

@@ -41,6 +41,7 @@ def export_litert(
     *,
     quantize: Quantization = "int8",
     beam_size: int | None = None,
+    batch_size: int = 1,
 ) -> Artefact:
     """Writes a folder with `model.tflite` and everything it takes to use it.
 
@@ -49,6 +50,8 @@ def export_litert(
         target: A new folder.
         quantize: Weights as 8-bit integers (activations stay float), as float16, or as they are.
         beam_size: Of `generate_beam`; None takes the preset's.
+        batch_size: Rows of a call. One answers soonest; a few get more done, for a file of many
+            inputs.
 
     Returns:
         The folder as an artefact.
@@ -61,12 +64,20 @@ def export_litert(
     preset = models.trained_preset(source.manifest)
     beam_size = preset.decode.beam_size if beam_size is None else beam_size
     preset.require_beam_size(beam_size)
+    if batch_size < 1:
+        raise ZooError(f"batch_size must be at least 1. Received: {batch_size}.")
     with paths.new_folder(target) as folder:
         task = restore_task(source)
         copied = [file for file in (layout.TOKENIZER, layout.WEIGHTS) if source.holds(file)]
         for file in copied:
             (folder / file).write_bytes(source.read(file))
-        signatures = convert(task, folder / layout.TFLITE, quantize=quantize, beam_size=beam_size)
+        signatures = convert(
+            task,
+            folder / layout.TFLITE,
+            quantize=quantize,
+            beam_size=beam_size,
+            batch_size=batch_size,
+        )
 
         engine = LiteRTEngine((folder / layout.TFLITE).read_bytes())
         inputs = golden_inputs(preset, source)
@@ -105,7 +116,9 @@ def _signatures(task, beam_size: int) -> tuple[Signature, ...]:
     return (*signatures, dataclasses.replace(beam, name="generate_beam"))
 
 
-def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> tuple[Signature, ...]:
+def convert(
+    task, target: Path, *, quantize: Quantization, beam_size: int, batch_size: int = 1
+) -> tuple[Signature, ...]:
     """Writes the `.tflite` of `task` to `target` and returns its signatures.
 
     They are traced here and converted in a process of its own.
@@ -116,7 +129,8 @@ def convert(task, target: Path, *, quantize: Quantization, beam_size: int) -> tu
 
     signatures = _signatures(task, beam_size)
     graph = Graph(task.model)
-    add_signatures(graph, [_with_outputs_apart(x) for x in signatures], task.static_sizes)
+    sizes = {**task.static_sizes, "B": batch_size}
+    add_signatures(graph, [_with_outputs_apart(x) for x in signatures], sizes)
     with tempfile.TemporaryDirectory() as folder:
         graph.save(Path(folder))
         names = [signature.name for signature in signatures]

@@ -45,7 +45,7 @@ class LiteRTEngine:
         """
         if signature not in self._runners:
             raise ZooError(unknown_name("signature", signature, self._runners))
-        return self._runners[signature](**inputs)
+        return self._call(self._runners, signature, inputs)
 
     def run_all(
         self, signature: str, batches: Sequence[Mapping[str, np.ndarray]]
@@ -63,13 +63,30 @@ class LiteRTEngine:
         def run(batch):
             runners = free.get()  # there are as many as threads
             try:
-                return runners[signature](**batch)
+                return self._call(runners, signature, batch)
             finally:
                 free.put(runners)
 
         # An interpreter leaves Python's lock alone while it computes, so that threads are enough.
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(run, batches))
+
+    def _call(
+        self, runners: dict, signature: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Returns the outputs of one call; rows that a batch lacks are filled up, and left out."""
+        rows = max(len(array) for array in inputs.values() if np.ndim(array))
+        lacking = self.batch_size - rows
+        if lacking <= 0:  # with too many, LiteRT says so
+            return runners[signature](**inputs)
+        filled = {
+            name: np.pad(array, [(0, lacking)] + [(0, 0)] * (array.ndim - 1))
+            if np.ndim(array)
+            else array
+            for name, array in inputs.items()
+        }
+        outputs = runners[signature](**filled)
+        return {name: array[:rows] for name, array in outputs.items()}
 
     def _opened(self) -> dict:
         """Returns the runner of every signature of a new interpreter."""
