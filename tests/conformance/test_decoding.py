@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from cases import COSTLY_TINY, batch
 
+import zoo
 from zoo import models
 from zoo.models.restore import restore_task
 from zoo.text.tokenizer import END_ID, PAD_ID, START_ID
@@ -87,3 +88,18 @@ def test_one_row_of_unknown_length_is_decoded(trained_task, name, beam_size):
     actual = generate.get_concrete_function(one_row)(source=source)
     expected = task.generate(source, beam_size=beam_size)
     np.testing.assert_array_equal(actual["tokens"], expected["tokens"])
+
+
+@pytest.mark.parametrize("name", ["conv_seq2seq_test", "seq2seq_test_hard", "transformer_test"])
+def test_kernels_once_kept_are_read_from_then_on(name):
+    task, source = zoo.build(name, seed=0), batch(name)["source"]
+    computed = task.generate(source, beam_size=3)
+    kernels = task.keep_kernels()
+    kept = task.generate(source, beam_size=3)
+    for key, array in computed.items():
+        np.testing.assert_allclose(kept[key], array, atol=1e-5, err_msg=key)
+    own = {id(variable) for variable in task.model.variables}
+    for kernel in kernels:
+        assert id(kernel) not in own
+        kernel.assign(2 * np.asarray(kernel))
+    assert not np.allclose(task.generate(source, beam_size=3)["scores"], computed["scores"])

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from zoo import models
 from zoo.config import ConfigError, DecodeConfig
-from zoo.decoding import GenerationTask
 from zoo.export.litert import convert
 from zoo.models.conv_seq2seq.config import ConvSeq2SeqConfig
 from zoo.models.conv_seq2seq.model import ConvSeq2Seq, DecoderLayer, EncoderLayer
@@ -222,7 +221,7 @@ def test_the_alignment_is_the_mean_of_all_layers():
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_a_search_normalizes_the_weights_once(beam_size, monkeypatch):
     task = Task(_model(), DecodeConfig())
-    expected = GenerationTask.generate(task, SOURCE, beam_size=beam_size)  # once a step
+    expected = task.generate(SOURCE, beam_size=beam_size)
     calls = []
     original = task.model.decoder_kernels
     monkeypatch.setattr(task.model, "decoder_kernels", lambda: calls.append(1) or original())

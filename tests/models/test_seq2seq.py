@@ -51,12 +51,12 @@ def test_peeky_reads_the_summary_at_every_step():
     state = {name: np.asarray(array) for name, array in model.encode(SOURCE).items()}
     np.testing.assert_array_equal(state["summary"], state["layer_0_h"])
     other = {**state, "summary": state["summary"] + 1}
-    before, changed, _ = model.decode_step(TARGET[:, 0], 0, state)
-    after, changed_too, _ = model.decode_step(TARGET[:, 0], 0, other)
+    before, changed, _ = model.decode_step(TARGET[:, 0], 0, state, model.decoder_kernels())
+    after, changed_too, _ = model.decode_step(TARGET[:, 0], 0, other, model.decoder_kernels())
     assert not np.allclose(changed["layer_0_h"], changed_too["layer_0_h"])  # through the input
     kernel = model.readout.get_weights()[0]
     model.readout.set_weights([np.concatenate([kernel[:4] * 0, kernel[4:]]), kernel[0] * 0])
-    again, _, _ = model.decode_step(TARGET[:, 0], 0, state)
+    again, _, _ = model.decode_step(TARGET[:, 0], 0, state, model.decoder_kernels())
     assert not np.allclose(before, again)  # and through the readout
     assert not np.allclose(before, after)
 
@@ -64,7 +64,7 @@ def test_peeky_reads_the_summary_at_every_step():
 def test_attention_weighs_the_sources_states():
     model = _model(context="attention")
     state = {name: np.asarray(array) for name, array in model.encode(SOURCE).items()}
-    _, changed, weights = model.decode_step(TARGET[:, 0], 0, state)
+    _, changed, weights = model.decode_step(TARGET[:, 0], 0, state, model.decoder_kernels())
     scores = np.einsum("bd,bsd->bs", changed["layer_0_h"], state["source_states"])
     scores = np.where(SOURCE != 0, np.exp(scores), 0)
     np.testing.assert_allclose(weights, scores / scores.sum(axis=1, keepdims=True), atol=1e-6)

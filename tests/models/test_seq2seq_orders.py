@@ -74,7 +74,9 @@ def _assert_steps_are(model, step):
     s = {row: state["layer_0_h"][row] for row in (0, 1)}
     logits = np.array(model({"source": SOURCE, "target_inputs": TARGET}))
     for t in range(TARGET.shape[1]):
-        actual, changed, weights = model.decode_step(TARGET[:, t], t, state)
+        actual, changed, weights = model.decode_step(
+            TARGET[:, t], t, state, model.decoder_kernels()
+        )
         for row in (0, 1):
             expected, s[row], alpha = step(embed[TARGET[row, t]], s[row], row, state)
             np.testing.assert_allclose(actual[row], expected, atol=1e-5)
@@ -164,7 +166,7 @@ HARD = dataclasses.replace(
 @pytest.mark.parametrize("order", ["luong", "conditional"])
 def test_hard_weights_are_zero_or_one(order, selection):
     model = _model(order=order, attention=dataclasses.replace(HARD, selection=selection))
-    _, _, weights = model.decode_step(TARGET[:, 0], 0, _state(model))
+    _, _, weights = model.decode_step(TARGET[:, 0], 0, _state(model), model.decoder_kernels())
     assert set(np.unique(weights)) == {0, 1}
     np.testing.assert_array_equal(np.sum(weights, axis=1), [1, 1])
     inputs = {"source": SOURCE, "target_inputs": TARGET}

@@ -66,7 +66,9 @@ def test_the_alignment_is_that_of_the_layer_asked_for():
         for index in range(2):
             for name in ("keys", "values"):
                 state[f"layer_{index}_{name}"] = np.zeros((3, 2, 16, 8), "float32")
-        _, _, weights = model.decode_step(inputs["target_inputs"][:, 0], np.int32(0), state)
+        _, _, weights = model.decode_step(
+            inputs["target_inputs"][:, 0], np.int32(0), state, model.decoder_kernels()
+        )
         assert weights.shape == (3, 2, 9)
         np.testing.assert_allclose(np.sum(weights, axis=-1), 1, atol=1e-5)
         found.append(np.asarray(weights))

@@ -89,8 +89,7 @@ class SelfAttention(keras.layers.Layer):
         return self.output_projection(merge_heads(context, rank=2)), keys, values
 
     def _project(self, x):
-        projected = ops.split(self.projection(x), 3, axis=-1)
-        return [split_heads(part, self.num_heads) for part in projected]
+        return ops.split(split_heads(self.projection(x), 3 * self.num_heads), 3, axis=1)
 
 
 class CrossAttention(keras.layers.Layer):
@@ -119,10 +118,8 @@ class CrossAttention(keras.layers.Layer):
 
         The keys are turned once, here, so that no decode step has to.
         """
-        keys, values = (
-            split_heads(part, self.num_heads)
-            for part in ops.split(self.source_projection(source), 2, axis=-1)
-        )
+        heads = split_heads(self.source_projection(source), 2 * self.num_heads)
+        keys, values = ops.split(heads, 2, axis=1)
         return ops.swapaxes(keys, -2, -1), values
 
     def call(self, x, *, keys, values, source_mask):

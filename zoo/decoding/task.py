@@ -16,11 +16,12 @@ class GenerationTask(abc.ABC):
     """Decoding with a model, as the exporters and the runtimes use it.
 
     A family's task says which model it is (`model_class`, `state_specs`, `constants`,
-    `alignment_spec`, `static_sizes`) and how to begin and go on (`start`, `step`).
+    `alignment_spec`) and how to begin (`start`).
 
     Args:
         model: The model, built; its `config` has `vocab_size`, `max_source_length` and
-            `max_target_length`.
+            `max_target_length`, its `decode_step(tokens, position, state, kernels)` is one step,
+            and its `decoder_kernels()` is what all steps read, a nest of tensors.
         decode: How `generate` ranks its hypotheses.
     """
 
@@ -29,6 +30,7 @@ class GenerationTask(abc.ABC):
     def __init__(self, model: keras.Model, decode: DecodeConfig):
         self.model = model
         self.decode = decode
+        self._kernels = None
 
     @classmethod
     def from_preset(cls, preset: Preset) -> "GenerationTask":
@@ -66,17 +68,33 @@ class GenerationTask(abc.ABC):
     def start(self, source) -> dict:
         """Returns the state before the first step for `source` `(B, S)` int32."""
 
-    @abc.abstractmethod
     def step(self, tokens, position, state: dict):
         """Returns `(logits, changed, alignment)` after `tokens` `(B,)` at `position`, a scalar.
 
         Logits `(B, V)` of the next token, the entries of the state that changed, and the alignment
         or None.
         """
+        return self._stepper()(tokens, position, state)
 
-    def stepper(self):
-        """Returns what a loop calls in place of `step`; computes what all its steps share."""
-        return self.step
+    def _stepper(self):
+        """Returns what a loop calls in place of `step`; computes the kernels, once for all."""
+        kernels = self.model.decoder_kernels() if self._kernels is None else self._kernels
+
+        def step(tokens, position, state):
+            return self.model.decode_step(tokens, position, state, kernels)
+
+        return step
+
+    def keep_kernels(self) -> list[keras.Variable]:
+        """Computes the decoder's kernels once for all, where the weights change no more.
+
+        Returns:
+            The variables that they are kept in, which are none of the model's.
+        """
+        self._kernels = keras.tree.map_structure(
+            lambda kernel: keras.Variable(kernel, trainable=False), self.model.decoder_kernels()
+        )
+        return keras.tree.flatten(self._kernels)
 
     def generate(self, source, *, beam_size: int = 1) -> dict:
         """Returns the best outputs for `source` `(B, S)`; an empty source has an empty output.
@@ -92,7 +110,7 @@ class GenerationTask(abc.ABC):
             for axis, size in enumerate(self.alignment_spec.shape[1:-1], start=1):
                 alignment_like = ops.repeat(ops.expand_dims(alignment_like, axis), size, axis=axis)
         hypotheses = search(
-            self.stepper(),
+            self._stepper(),
             self.start(source),
             start_id=START_ID,
             end_id=END_ID,

@@ -14,22 +14,24 @@ class Graph:
     """Functions over a Keras model's variables, ready to be saved.
 
     Args:
-        model: A Keras model on the TensorFlow backend; its variables are saved with the functions.
+        model: A Keras model on the TensorFlow backend. Of its variables, those that the functions
+            use are saved with them.
+        kernels: Of `GenerationTask.keep_kernels`, as well.
 
     Raises:
         ZooError: If Keras was started with another backend.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, kernels: Sequence[keras.Variable] = ()):
         if keras.backend.backend() != "tensorflow":
             raise ZooError(
                 "Exporting needs Keras on TensorFlow. "
                 f"Received: KERAS_BACKEND={keras.backend.backend()}."
             )
-        # What is saved: the variables, and what a caller sets on it. Not the functions, which would
-        # each be traced and stored a second time beside their signatures.
+        # What is saved: what a caller sets on it, and the variables that the functions use. Not the
+        # functions, which would each be traced and stored a second time beside their signatures.
         self.root = tf.Module()
-        self.root.model_variables = [variable.value for variable in model.variables]
+        self._variables = [variable.value for variable in (*model.variables, *kernels)]
         self._functions = {}
 
     def add(self, name: str, function: Callable, specs: Mapping[str, tf.TensorSpec]) -> None:
@@ -51,6 +53,8 @@ class Graph:
         concrete = {
             name: function.get_concrete_function() for name, function in self._functions.items()
         }
+        used = {id(x) for function in concrete.values() for x in function.graph.variables}
+        self.root.variables_used = [x for x in self._variables if id(x) in used]
         tf.saved_model.save(self.root, str(folder), signatures=concrete)
 
 

@@ -42,16 +42,3 @@ class Task(GenerationTask):
             if name not in state:
                 state[name] = ops.zeros((ops.shape(source)[0], *spec.shape[1:]), spec.dtype)
         return state
-
-    def step(self, tokens, position, state: dict):
-        """Returns `(logits, changed, alignment)` after `tokens`; see `ConvSeq2Seq.decode_step`."""
-        return self.stepper()(tokens, position, state)
-
-    def stepper(self):
-        """Returns `step` with the decoder's weights normalized once, in front of the loop."""
-        kernels = self.model.decoder_kernels()
-
-        def step(tokens, position, state):
-            return self.model.decode_step(tokens, position, state, kernels)
-
-        return step

@@ -150,7 +150,7 @@ class Seq2Seq(keras.Model):
         outputs = self._decoder.run(embedded, state, draws=draws, training=training)
         if "is_sampled" in draws:
             self.drawn = outputs["weights"], outputs["probabilities"], draws["is_sampled"]
-        return self._read_out(outputs, embedded, training)
+        return self._read_out(outputs, embedded, training=training)
 
     def encode(self, source, training=False) -> dict:
         """Returns the state from which decoding starts, by name.
@@ -198,13 +198,18 @@ class Seq2Seq(keras.Model):
                 state[f"layer_{index}_c"] = cell
         return state
 
-    def decode_step(self, tokens, position, state: dict):
+    def decoder_kernels(self) -> dict:
+        """Returns what all steps of the decoder read; for `decode_step`."""
+        return {} if self.config.tie_embeddings == "none" else {"readout": self.readout.turned()}
+
+    def decode_step(self, tokens, position, state: dict, kernels: dict):
         """Returns one position's logits `(B, V)`, the entries of the state it changed, and weights.
 
         Args:
             tokens: `(B,)` int32, the token before.
             position: Scalar int32, how many tokens came before that one.
             state: As `encode` or the step before returned it.
+            kernels: `decoder_kernels()`.
 
         Returns:
             Logits, the dict of the `layer_*` entries and `fed`, and the weights over the source
@@ -212,19 +217,22 @@ class Seq2Seq(keras.Model):
         """
         embedded = self._embed(self.target_embedding, tokens, training=False)
         outputs, changed = self._decoder.step(embedded, position, state)
-        return self._read_out(outputs, embedded, training=False), changed, outputs.get("weights")
+        logits = self._read_out(outputs, embedded, training=False, turned=kernels.get("readout"))
+        return logits, changed, outputs.get("weights")
 
     def _embed(self, table, tokens, training):
         return self.embedding_dropout(table(tokens), training=training)
 
-    def _read_out(self, outputs: dict, embedded, training):
+    def _read_out(self, outputs: dict, embedded, *, training, turned=None):
         """Returns the logits `(..., V)`."""
         if self.hidden_readout is None:
             x = readout_input(outputs)
         else:
             x = self.hidden_readout(outputs, embedded)
         x = self.readout_dropout(x, training=training)
-        return self.readout(x) if self.config.tie_embeddings == "none" else self.readout.logits(x)
+        if self.config.tie_embeddings == "none":
+            return self.readout(x)
+        return self.readout.logits(x, turned=turned)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the compiled loss; in training, hard attention's own gradient comes with it."""

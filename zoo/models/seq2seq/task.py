@@ -56,7 +56,3 @@ class Task(GenerationTask):
     def start(self, source) -> dict:
         """Returns the state before the first step for `source` `(B, S)` int32."""
         return self.model.encode(source)
-
-    def step(self, tokens, position, state: dict):
-        """Returns `(logits, changed, alignment)` after `tokens`; see `Seq2Seq.decode_step`."""
-        return self.model.decode_step(tokens, position, state)

@@ -106,7 +106,11 @@ class Transformer(keras.Model):
             state[f"layer_{index}_source_values"] = values
         return state
 
-    def decode_step(self, tokens, position, state: dict):
+    def decoder_kernels(self) -> dict:
+        """Returns what all steps of the decoder read; for `decode_step`."""
+        return {"readout": self.readout.turned()}
+
+    def decode_step(self, tokens, position, state: dict, kernels: dict):
         """Returns one position's logits `(B, V)`, the decoder's kept keys and values, and weights.
 
         Args:
@@ -114,6 +118,7 @@ class Transformer(keras.Model):
             position: Scalar int32, how many tokens came before that one.
             state: The entries of `encode`, and `layer_<i>_keys` and `layer_<i>_values`
                 `(B, H, T, D / H)` with the positions before.
+            kernels: `decoder_kernels()`.
 
         Returns:
             Logits, the dict of `layer_<i>_keys` and `layer_<i>_values` with this position, and the
@@ -134,16 +139,16 @@ class Transformer(keras.Model):
             changed |= zip(names, kept, strict=True)
             if index == self.config.alignment_layer % len(self.decoder_layers):
                 weights = ops.squeeze(layer_weights, axis=2)
-        return self._read_out(x), changed, weights
+        return self._read_out(x, turned=kernels["readout"]), changed, weights
 
     def _positions_to(self, length):
         # Keras casts by itself what layers get, but no operands of a sum.
         return ops.cast(ops.convert_to_tensor(self.positions)[:length], self.compute_dtype)
 
-    def _read_out(self, x):
+    def _read_out(self, x, *, turned=None):
         if self.decoder_norm is not None:
             x = self.decoder_norm(x)
-        return self.readout.logits(x)
+        return self.readout.logits(x, turned=turned)
 
     @staticmethod
     def _source_entries(state: dict, index: int) -> dict:

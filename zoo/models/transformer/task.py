@@ -47,7 +47,3 @@ class Task(GenerationTask):
             if name not in state:
                 state[name] = ops.zeros((ops.shape(source)[0], *spec.shape[1:]), spec.dtype)
         return state
-
-    def step(self, tokens, position, state: dict):
-        """Returns `(logits, changed, alignment)` after `tokens`; see `Transformer.decode_step`."""
-        return self.model.decode_step(tokens, position, state)
