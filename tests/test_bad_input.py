@@ -91,6 +91,8 @@ def test_a_folder_without_a_model_is_refused(zoo, folder):
         ["run", NAME, "--file", "x", TEXT],
         ["run"],
         ["attend", NAME, TEXT],
+        ["evaluate", NAME, "--source", "a.txt"],
+        ["evaluate", NAME, "--reference", "a.txt"],
         ["export", NAME],
         ["export", NAME, "--format", "onnx"],
         ["export", NAME, "--format", "litert", "--xla"],
@@ -254,6 +256,24 @@ def test_what_cannot_be_drawn_is_refused(zoo, arguments, message):
 )
 def test_what_cannot_be_evaluated_is_refused(zoo, arguments, message):
     zoo("evaluate", NAME, *arguments).refused(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "reference", "message"),
+    [
+        (NAME, "two", "one", "Expected 2 lines in one, as in two. Received: 1."),
+        (NAME, "none", "one", "Expected a file at none. Received: No such file or directory."),
+        (NAME, "one", "none", "Expected a file at none. Received: No such file or directory."),
+        (NAME, "empty", "empty", "Expected lines in empty. It is empty."),
+        (NAME, "one", "latin", "Expected UTF-8 in latin. Received: "),
+        ("memory_network_babi_1k", "one", "one", "--source is for models from text to text."),
+    ],
+)
+def test_files_that_cannot_be_evaluated_are_refused(zoo, name, source, reference, message):
+    files = {"one": b"a\n", "two": b"a\nb\n", "empty": b"", "latin": b"\xe4\n"}
+    for file, content in files.items():
+        (zoo.work / file).write_bytes(content)
+    zoo("evaluate", name, "--source", source, "--reference", reference).refused(message)
 
 
 @pytest.mark.parametrize("calls", ["0", "-1"])

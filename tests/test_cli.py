@@ -1,5 +1,6 @@
 """Lines in, lines out, at the command line."""
 
+import gzip
 import json
 import os
 import pty
@@ -286,6 +287,18 @@ def test_evaluate_prints_json(zoo):
     published = json.loads(manifest.read_bytes())["metrics"]["runtimes"]["litert"]
     del scores["seconds"], published["seconds"]
     assert scores == {"model": "seq2seq_peeky_dates", "runtime": "litert", **published}
+
+
+def test_evaluate_measures_on_files_of_ones_own(zoo):
+    sources = ["May 3, 2001", "september 27, 1994", "the day after"]
+    rights = ["2001-05-03", "1994-09-27", "1999-01-01"]
+    (zoo.work / "later.txt").write_text("\n".join(sources) + "\n")
+    (zoo.work / "right.gz").write_bytes(gzip.compress("\n".join(rights).encode()))
+    done = zoo("evaluate", NAME, "--source", "later.txt", "--reference", "right.gz", "--json")
+    assert (done.status, done.stderr) == (0, "")
+    scores = json.loads(done.stdout)
+    assert (scores["rows"], scores["split"]) == (3, "later.txt")
+    assert (scores["metric"], scores["value"]) == ("exact_match", pytest.approx(2 / 3))
 
 
 def test_presets_are_listed(zoo):

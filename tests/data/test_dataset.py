@@ -9,7 +9,13 @@ from cases import ROOT
 
 from zoo import paths
 from zoo.config import ConfigError, DataConfig
-from zoo.data.dataset import manifest_names, open_dataset, read_manifest, sample_pairs
+from zoo.data.dataset import (
+    ParallelFiles,
+    manifest_names,
+    open_dataset,
+    read_manifest,
+    sample_pairs,
+)
 from zoo.errors import ZooError
 
 MULTI30K = DataConfig(name="multi30k", source="en", target="de")
@@ -125,3 +131,12 @@ def test_data_that_nobody_made_is_asked_for(monkeypatch):
     monkeypatch.delenv("ZOO_DATA", raising=False)
     with pytest.raises(ZooError, match=r"'multi30k' needs --data DIR or ZOO_DATA.*github\.com"):
         open_dataset(MULTI30K)
+
+
+def test_files_of_ones_own_have_several_references(tmp_path):
+    for name, lines in {"en": "a\nb\n", "de": "A\nB\n", "fr": "x\r\ny"}.items():
+        (tmp_path / name).write_text(lines)
+    files = ParallelFiles(MULTI30K, tmp_path / "en", (tmp_path / "de", tmp_path / "fr"))
+    assert files.pairs("any") == [("a", "A"), ("b", "B")]
+    assert files.references("any") == [("A", "x"), ("B", "y")]
+    assert files.manifest["metric"] == "bleu"

@@ -70,19 +70,51 @@ def pull(name: str, to: Path | None):
 @click.argument("name")
 @click.option("--split", default="test", show_default=True, help="Of the data set.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of data sets.")
+@click.option(
+    "--source", type=click.Path(path_type=Path), help="Measure on this file's lines instead."
+)
+@click.option(
+    "--reference",
+    "references",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="What is right for the lines of --source; may be given again.",
+)
 @options.runtime
 @options.beam_size
 @options.as_json
 @console.native_notices_muted()
-def evaluate(name: str, split: str, data: Path | None, runtime: str, beam_size: int, as_json: bool):
-    """Measure the model NAME on a split of the data set that it was trained on."""
+def evaluate(
+    name: str,
+    split: str,
+    data: Path | None,
+    source: Path | None,
+    references: tuple[Path, ...],
+    runtime: str,
+    beam_size: int,
+    as_json: bool,
+):
+    """Measure the model NAME on a split of the data set that it was trained on, or on your files.
+
+    A file holds a text a line and may be compressed by gzip.
+    """
+    if (source is None) == bool(references):
+        raise click.UsageError("--source and --reference go together.")
     from zoo import evaluation
     from zoo.data import open_data
+    from zoo.data.dataset import ParallelFiles
     from zoo.export.card import shown_score, signatures_of
 
     artefact = registry.resolve(name)
-    dataset = open_data(models.trained_preset(artefact.manifest), data_dir=data)
-    dataset.require_split(split)
+    preset = models.trained_preset(artefact.manifest)
+    if source is None:
+        dataset = open_data(preset, data_dir=data)
+        dataset.require_split(split)
+    elif preset.modality == "text":
+        dataset, split = ParallelFiles(preset.data, source, references), source.name
+        dataset.references(split)  # before the model is loaded
+    else:
+        raise ZooError(f"--source is for models from text to text. {name} is none.")
     model = load(artefact, runtime=runtime, beam_size=beam_size)
     scores = {"model": name, "runtime": runtime, **evaluation.evaluate(model, dataset, split=split)}
     if as_json:

@@ -53,6 +53,49 @@ class Dataset:
         require_choice("split", split, self.manifest["splits"])
 
 
+@dataclass(frozen=True)
+class ParallelFiles:
+    """Files of a user's own, measured as a data set is: line by line a text and what is right.
+
+    Args:
+        config: Of the data set that says how it is measured.
+        source: What to read.
+        references_in: What is right for each line of it, a file or several.
+    """
+
+    config: DataConfig
+    source: Path
+    references_in: Sequence[Path]
+
+    @property
+    def manifest(self) -> dict:
+        """That of the data set, which says by what metric."""
+        return read_manifest(self.config.name)
+
+    def pairs(self, split: str) -> list[tuple[str, str]]:
+        """Returns each line and its first reference; `split` is a name alone.
+
+        Raises:
+            ZooError: If a file cannot be read, holds nothing, or has another number of lines.
+        """
+        targets = [right[0] for right in self.references(split)]
+        return list(zip(_lines(self.source), targets, strict=True))
+
+    def references(self, split: str) -> list[Sequence[str]]:
+        """Returns all references of each line; see `pairs`."""
+        count = len(list(_lines(self.source)))
+        if not count:
+            raise ZooError(f"Expected lines in {self.source}. It is empty.")
+        columns = [list(_lines(path)) for path in self.references_in]
+        for path, lines in zip(self.references_in, columns, strict=True):
+            if len(lines) != count:
+                raise ZooError(
+                    f"Expected {count} lines in {path}, as in {self.source}. "
+                    f"Received: {len(lines)}."
+                )
+        return list(zip(*columns, strict=True))
+
+
 def manifest_names() -> list[str]:
     """Returns the names of all data sets that have a manifest."""
     return sorted(path.parent.name for path in paths.datasets().glob("*/manifest.toml"))
@@ -167,6 +210,8 @@ def _lines(path: Path) -> Iterator[str]:
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ZooError(f"Expected UTF-8 in {path}. Received: {error.reason}.") from error
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise ZooError(f"Expected a file at {path}. Received: {error.strerror}.") from error
     except (OSError, EOFError, zlib.error) as error:
         raise ZooError(f"Expected a gzip file at {path}. Received: {error}.") from error
     # Not `splitlines`: a text may hold U+2028 and others of its line ends.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.data.algorithmic import Sequences, TestSequences, tested_sizes
-from zoo.data.dataset import Dataset
+from zoo.data.dataset import Dataset, ParallelFiles
 from zoo.data.stories import Stories, Story, scored_tasks
 from zoo.runtime.load import Model
 from zoo.runtime.sequence_model import SequenceModel
@@ -15,7 +15,10 @@ from zoo.runtime.story_model import StoryModel
 
 
 def evaluate(
-    model: Model, dataset: Dataset | Stories | TestSequences, *, split: str = "test"
+    model: Model,
+    dataset: Dataset | ParallelFiles | Stories | TestSequences,
+    *,
+    split: str = "test",
 ) -> dict:
     """Returns `metric`, `value`, `rows`, `split` and `seconds` of `model` on `split`.
 
@@ -98,7 +101,9 @@ def _evaluate_answers(model: StoryModel, stories: Stories, split: str) -> dict:
     }
 
 
-def score(predictions: Sequence[str], dataset: Dataset, *, split: str) -> dict[str, float]:
+def score(
+    predictions: Sequence[str], dataset: Dataset | ParallelFiles, *, split: str
+) -> dict[str, float]:
     """Returns the metrics that the data set's manifest names, by name, the first one first."""
     references = dataset.references(split)
     manifest = dataset.manifest
