@@ -39,6 +39,7 @@ CONFIGS = {
     "lstm": SIZES,
     "feedforward": {**SIZES, "controller": "feedforward"},
     "content": {**SIZES, "addressing": "content"},
+    "learned": {**SIZES, "controller": "feedforward", "first_memory": "learned"},
     "alone": {**SIZES, "memory": False},
 }
 
@@ -100,7 +101,7 @@ class SlowMachine:
         reads = np.tanh(weights["first_read_vectors"])
         if config.addressing == "full":
             focus = [reference.softmax(row, [True] * rows) for row in weights["first_focus"]]
-        else:
+        if config.addressing == "content" or config.first_memory == "learned":
             memory = [list(row) for row in weights["first_memory"]]
         if config.controller == "lstm":
             h, c = np.tanh(weights["first_h"]), weights["first_c"]
@@ -177,7 +178,7 @@ class SlowMachine:
         }
 
 
-@pytest.mark.parametrize("name", ["lstm", "feedforward", "content"])
+@pytest.mark.parametrize("name", ["lstm", "feedforward", "content", "learned"])
 def test_the_machine_is_that_of_the_slow_loop(predicted, name):
     task, _, actual = predicted(name)
     slow = SlowMachine(task.model)
@@ -231,7 +232,7 @@ def test_signatures_are_true(predicted, name):
     assert set(step.inputs) == {"inputs", *state}
 
 
-@pytest.mark.parametrize("name", ["lstm", "feedforward", "content"])
+@pytest.mark.parametrize("name", ["lstm", "feedforward", "content", "learned"])
 def test_weights_stay_distributions_through_ten_thousand_random_steps(name):
     model = _model(scale=5.0, **CONFIGS[name])
 
@@ -264,7 +265,7 @@ def test_weights_stay_distributions_through_ten_thousand_random_steps(name):
         assert np.isfinite(value).all()
 
 
-@pytest.mark.parametrize("name", ["lstm", "feedforward", "content"])
+@pytest.mark.parametrize("name", ["lstm", "feedforward", "content", "learned"])
 def test_an_untrained_machine_tells_the_rows_apart(name):
     written = _model(**CONFIGS[name])({"inputs": _inputs()})["memory"]
     assert np.std(written, axis=1).mean() > 1e-3

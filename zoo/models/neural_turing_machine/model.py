@@ -29,8 +29,8 @@ class NeuralTuringMachine(keras.Model):
     Source: Graves, Wayne and Danihelka, 2014 (arXiv:1410.5401). What the paper leaves open is as in
     Collier and Beel, 2018 (arXiv:1807.08518): the memory begins as one constant, from which they
     found it to learn fastest; a step reads before it writes; the heads' settings are bounded.
-    Deviation: where heads go by content alone the memory begins as learned numbers, because rows
-    that are alike would get the same weights for ever.
+    The memory begins as learned numbers, as in the first paper, where `first_memory` says so, and
+    where heads go by content alone: rows that are alike would get the same weights for ever.
 
     Args:
         config: Its sizes and choices.
@@ -65,11 +65,11 @@ class NeuralTuringMachine(keras.Model):
             self.first_read_vectors = self._add_first(
                 "first_read_vectors", config.read_heads, config.memory_width
             )
-            if config.addressing == "content":
+            if config.learns_first_memory:
                 self.first_memory = self._add_first(
                     "first_memory", config.memory_rows, config.memory_width
                 )
-            else:
+            if config.addressing == "full":
                 # Drawn wide: rows of one constant differ by nothing else, and heads that begin
                 # everywhere at once never part them.
                 heads = config.read_heads + config.write_heads
@@ -111,10 +111,11 @@ class NeuralTuringMachine(keras.Model):
             state["controller_c"] = ops.convert_to_tensor(self.first_c)
         if config.memory:
             state["read_vectors"] = ops.tanh(self.first_read_vectors)
-            if config.addressing == "content":
+            if config.learns_first_memory:
                 state["memory"] = ops.convert_to_tensor(self.first_memory)
             else:
                 state["memory"] = ops.full((config.memory_rows, config.memory_width), _BLANK)
+            if config.addressing == "full":
                 weights = ops.softmax(self.first_focus, axis=-1)
                 state["read_weights"] = weights[: config.read_heads]
                 state["write_weights"] = weights[config.read_heads :]
