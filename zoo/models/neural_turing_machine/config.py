@@ -282,7 +282,7 @@ PRESETS = (
             # A priority says which row: heads can go there only where rows differ.
             "first_memory": "learned",
         },
-        train={"epochs": 30, "learning_rate": 3e-4},
+        train={"epochs": 60, "learning_rate": 3e-4},
         card=Card(
             use="To see a network write to where a number says, and so sort.",
             limits="20 vectors of 8 bits with priorities between -1 and 1.",
