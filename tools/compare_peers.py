@@ -191,10 +191,8 @@ def corpus(shape: Shape, work: Path) -> Part:
     contestants, ratios = [], []
     for name, (runtime, exports) in ours.items():
         folders = {batch: exported(shape, work, export) for batch, export in exports.items()}
-        options, settings = (
-            {"folders": folders, "runtime": runtime},
-            [{"batch": x} for x in folders],
-        )
+        options = {"folders": folders, "runtime": runtime}
+        settings = [{"batch": batch} for batch in folders]
         contestants.append(Contestant(f"zoo run --file, {name}", zoo_run, shape, options, settings))
     for number, goal in (("float32", 1.0), ("int8", 1.5)):
         peer = f"CTranslate2 {number}"

@@ -10,10 +10,10 @@ from cases import ROOT
 from zoo import paths
 from zoo.config import ConfigError, DataConfig
 from zoo.data.dataset import (
-    ParallelFiles,
     manifest_names,
     open_dataset,
     read_manifest,
+    read_parallel_files,
     sample_pairs,
 )
 from zoo.errors import ZooError
@@ -136,7 +136,7 @@ def test_data_that_nobody_made_is_asked_for(monkeypatch):
 def test_files_of_ones_own_have_several_references(tmp_path):
     for name, lines in {"en": "a\nb\n", "de": "A\nB\n", "fr": "x\r\ny"}.items():
         (tmp_path / name).write_text(lines)
-    files = ParallelFiles(MULTI30K, tmp_path / "en", (tmp_path / "de", tmp_path / "fr"))
+    files = read_parallel_files(MULTI30K, tmp_path / "en", (tmp_path / "de", tmp_path / "fr"))
     assert files.pairs("any") == [("a", "A"), ("b", "B")]
     assert files.references("any") == [("A", "x"), ("B", "y")]
     assert files.manifest["metric"] == "bleu"

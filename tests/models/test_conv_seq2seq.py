@@ -221,7 +221,13 @@ def test_the_alignment_is_the_mean_of_all_layers():
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_a_search_normalizes_the_weights_once(beam_size, monkeypatch):
     task = Task(_model(), DecodeConfig())
-    expected = task.generate(SOURCE, beam_size=beam_size)
+
+    def normalizes(*arguments):
+        return task.model.decode_step(*arguments, task.model.decoder_kernels())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(task, "_stepper", lambda: normalizes)  # once a step
+        expected = task.generate(SOURCE, beam_size=beam_size)
     calls = []
     original = task.model.decoder_kernels
     monkeypatch.setattr(task.model, "decoder_kernels", lambda: calls.append(1) or original())

@@ -102,7 +102,7 @@ def evaluate(
         raise click.UsageError("--source and --reference go together.")
     from zoo import evaluation
     from zoo.data import open_data
-    from zoo.data.dataset import ParallelFiles
+    from zoo.data.dataset import read_parallel_files
     from zoo.export.card import shown_score, signatures_of
 
     artefact = registry.resolve(name)
@@ -111,8 +111,7 @@ def evaluate(
         dataset = open_data(preset, data_dir=data)
         dataset.require_split(split)
     elif preset.modality == "text":
-        dataset, split = ParallelFiles(preset.data, source, references), source.name
-        dataset.references(split)  # before the model is loaded
+        dataset, split = read_parallel_files(preset.data, source, references), source.name
     else:
         raise ZooError(f"--source is for models from text to text. {name} is none.")
     model = load(artefact, runtime=runtime, beam_size=beam_size)

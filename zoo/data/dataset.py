@@ -55,45 +55,48 @@ class Dataset:
 
 @dataclass(frozen=True)
 class ParallelFiles:
-    """Files of a user's own, measured as a data set is: line by line a text and what is right.
+    """The lines of a user's own files, measured as a data set's split is.
 
-    Args:
-        config: Of the data set that says how it is measured.
-        source: What to read.
-        references_in: What is right for each line of it, a file or several.
+    `read_parallel_files` makes it. Its methods take the name of a split as those of `Dataset` do,
+    and have one.
     """
 
+    manifest: dict
     config: DataConfig
-    source: Path
-    references_in: Sequence[Path]
-
-    @property
-    def manifest(self) -> dict:
-        """That of the data set, which says by what metric."""
-        return read_manifest(self.config.name)
+    lines: list[tuple[str, tuple[str, ...]]]  # a source, and what is right for it
 
     def pairs(self, split: str) -> list[tuple[str, str]]:
-        """Returns each line and its first reference; `split` is a name alone.
-
-        Raises:
-            ZooError: If a file cannot be read, holds nothing, or has another number of lines.
-        """
-        targets = [right[0] for right in self.references(split)]
-        return list(zip(_lines(self.source), targets, strict=True))
+        """Returns each source and the first of its references."""
+        return [(source, right[0]) for source, right in self.lines]
 
     def references(self, split: str) -> list[Sequence[str]]:
-        """Returns all references of each line; see `pairs`."""
-        count = len(list(_lines(self.source)))
-        if not count:
-            raise ZooError(f"Expected lines in {self.source}. It is empty.")
-        columns = [list(_lines(path)) for path in self.references_in]
-        for path, lines in zip(self.references_in, columns, strict=True):
-            if len(lines) != count:
-                raise ZooError(
-                    f"Expected {count} lines in {path}, as in {self.source}. "
-                    f"Received: {len(lines)}."
-                )
-        return list(zip(*columns, strict=True))
+        """Returns all references of each source."""
+        return [right for _, right in self.lines]
+
+
+def read_parallel_files(
+    config: DataConfig, source: Path, references: Sequence[Path]
+) -> ParallelFiles:
+    """Returns the lines of files that may be compressed by gzip.
+
+    Args:
+        config: Of the data set by whose metric they are measured.
+        source: What to read.
+        references: What is right for each line of it, a file or several.
+
+    Raises:
+        ZooError: If a file cannot be read, or holds no lines or not as many as the first.
+    """
+    sources, *rights = (list(_lines(path)) for path in (source, *references))
+    if not sources:
+        raise ZooError(f"Expected lines in {source}. It is empty.")
+    for path, lines in zip(references, rights, strict=True):
+        if len(lines) != len(sources):
+            raise ZooError(
+                f"Expected {len(sources)} lines in {path}, as in {source}. Received: {len(lines)}."
+            )
+    lines = list(zip(sources, zip(*rights, strict=True), strict=True))
+    return ParallelFiles(read_manifest(config.name), config, lines)
 
 
 def manifest_names() -> list[str]:
