@@ -156,6 +156,14 @@ _TESTS = (
         addressing="content",
     ),
     _test(
+        "neural_turing_machine_test_learned",
+        SequencesConfig(name="priority_sort", shortest=6, longest=6, tested_longest=6),
+        input_width=10,
+        output_width=8,
+        controller="feedforward",
+        first_memory="learned",
+    ),
+    _test(
         "neural_turing_machine_test_lstm",
         SequencesConfig(name="dynamic_ngrams", shortest=8, longest=12, tested_longest=14,
                         tested_every=2),
