@@ -93,6 +93,8 @@ def test_a_folder_without_a_model_is_refused(zoo, folder):
         ["attend", NAME, TEXT],
         ["evaluate", NAME, "--source", "a.txt"],
         ["evaluate", NAME, "--reference", "a.txt"],
+        ["evaluate", NAME, "--source", "a", "--reference", "b", "--split", "test"],
+        ["benchmark", NAME, "--threads", "2"],
         ["export", NAME],
         ["export", NAME, "--format", "onnx"],
         ["export", NAME, "--format", "litert", "--xla"],
@@ -102,6 +104,7 @@ def test_a_folder_without_a_model_is_refused(zoo, folder):
         ["export", NAME, "--format", "saved_model", "--batch-size", "4"],
         ["export", NAME, "--format", "litert", "--batch-size", "0"],
         ["export", NAME, "--format", "litert", "--bundle", "--batch-size", "4"],
+        ["export", NAME, "--format", "litert", "--to", "out.zip"],
         ["pull", NAME, "other"],
         ["fly"],
         ["--fly"],
@@ -162,6 +165,12 @@ def test_a_file_that_cannot_be_read_is_refused(zoo, file):
     zoo("run", NAME, "--file", file).refused(f"Cannot read {file}: ")
 
 
+def test_a_file_that_only_says_it_is_gzip_is_refused(zoo, tmp_path):
+    file = tmp_path / "lines.gz"
+    file.write_text("5/5/01\n")
+    zoo("run", NAME, "--file", file).refused(f"Expected a gzip file at {file}. Received: ")
+
+
 @pytest.mark.parametrize("content", [b"\xff\n", b"5/5/01\n\xc3", b"a\n\n\xed\xa0\x80\n"])
 @pytest.mark.parametrize("way", ["file", "stdin"])
 def test_lines_that_are_not_utf8_are_refused_by_number(zoo, tmp_path, content, way):
@@ -218,7 +227,7 @@ def test_a_beam_of_nothing_is_refused(zoo, arguments, size):
 @pytest.mark.parametrize("n", ["0", "5"])
 def test_more_than_the_beam_has_is_refused(zoo, n):
     zoo("run", NAME, TEXT, "--beam-size", "4", "--n-best", n).refused(
-        f"--n-best must be 1 to --beam-size, here 4. Received: {n}."
+        f"--n-best must be 1 to the beam size, here 4. Received: {n}."
     )
 
 

@@ -252,6 +252,22 @@ def test_a_column_that_is_missing_is_named(refused, inputs, tmp_path):
     assert "'date'" in refused(inputs / "*.parquet", tmp_path / "out", field="date")
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "format", "words"),
+    [("a.txt", "parquet", "a.txt as parquet: "), ("a.txt.gz", None, "a.txt.gz as text: ")],
+)
+def test_a_file_that_is_something_else_is_named_and_leaves_nothing(
+    refused, tmp_path, caplog, name, format, words
+):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_text("5/5/01\n")
+    error = refused(tmp_path / "in" / name, tmp_path / "out", format=format)
+    assert error.startswith("Cannot read ") and words in error
+    assert "while running" not in error and "same command" not in error
+    assert caplog.records == [] and not (tmp_path / "out").exists()
+
+
 def dates(rows: int) -> list[tuple[str, str]]:
     return [
         (f"{1 + i % 12}/{1 + i % 28}/{70 + i % 30}",

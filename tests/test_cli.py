@@ -217,6 +217,13 @@ def test_a_long_file_is_answered_in_its_order(zoo, tmp_path):
     assert answers == expected
 
 
+def test_a_file_may_be_compressed(zoo, tmp_path):
+    file = tmp_path / "lines.gz"
+    file.write_bytes(gzip.compress(f"{DATE}\n5/5/01".encode()))
+    done = zoo("run", NAME, "--file", file)
+    assert (done.status, done.stderr, done.stdout) == (0, "", f"{ANSWER}\n2001-05-05\n")
+
+
 @pytest.mark.parametrize("runtime", ["litert", "saved_model", "keras"])
 def test_json_is_one_object_a_line(zoo, runtime, cache_of_saved_models):
     zoo.cache = cache_of_saved_models
@@ -271,8 +278,9 @@ def test_a_full_disk_behind_standard_output_is_told_in_a_line(zoo):
     assert done.stderr.startswith(b"Error: ") and done.stderr.count(b"\n") == 1
 
 
-def test_attend_draws_a_picture_and_prints_nothing(zoo):
-    done = zoo("attend", NAME, DATE, "--output", "pictures/alignment.png")
+@pytest.mark.parametrize("options", [[], ["--beam-size", "4"]])
+def test_attend_draws_a_picture_and_prints_nothing(zoo, options):
+    done = zoo("attend", NAME, DATE, "--output", "pictures/alignment.png", *options)
     assert (done.status, done.stdout, done.stderr) == (0, "", "")
     picture = zoo.work / "pictures" / "alignment.png"
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -89,6 +89,13 @@ def test_a_cached_name_goes_before_a_folder_of_that_name_without_the_server(zoo,
     assert zoo("run", NAME, TEXT, registry=server.url).stdout == ANSWER
 
 
+def test_of_a_folder_of_versions_the_newest_is_taken(registry):
+    for version in (2, 10):
+        add_version(registry, version)
+    assert resolve(registry / NAME).version == 10
+    assert resolve(registry / NAME / "2").version == 2
+
+
 def test_a_path_object_is_a_folder_even_if_it_looks_like_a_name(registry, monkeypatch):
     monkeypatch.chdir(registry / NAME)
     assert resolve(Path("1")).name == NAME

@@ -56,12 +56,17 @@ def readme_with_table(exports: Path) -> str:
         size = manifest["files"][layout.TFLITE]["bytes"]
         rows.append(
             f"| `{name}` | {manifest['summary']} | `{manifest['dataset']}` "
-            f"| {_shown(score)} "
+            f"| {_shown(score)}{_searched(manifest)} "
             f"| {size / 1e6:.2f} MB |"
         )
     before, rest = README.read_text(encoding="utf-8").split(TABLE_BEGINS)
     _, after = rest.split(TABLE_ENDS)
     return before + TABLE_BEGINS + "\n".join(rows) + "\n" + TABLE_ENDS + after
+
+
+def _searched(manifest: dict) -> str:
+    beam_size = manifest["metrics"]["beam_size"]
+    return f", beam {beam_size}" if beam_size > 1 else ""
 
 
 def _shown(score: dict) -> str:
@@ -72,7 +77,7 @@ def _shown(score: dict) -> str:
         return text
     if score["metric"] in ("wrong_bits", "bits_above_optimum"):
         counted = score["metric"].replace("_", " ")
-        return f"{score['value']:.2f} {counted} a sequence, of {score['rows']}"
+        return f"{score['value']:.2f} {counted} a sequence, mean of {score['rows']}"
     return f"{score['metric'].replace('_', ' ')} {score['value']:.2%} of {score['rows']:,}"
 
 

@@ -23,7 +23,7 @@ from zoo.runtime.load import RUNTIMES, load
 from zoo.training.run_folder import device
 
 # Weights above this are published as float16: half the bytes, to read and to keep in git.
-LARGEST_FLOAT32_WEIGHTS = 7_500_000
+LARGEST_FLOAT32_WEIGHTS = 6_000_000
 EXPORTS = Path(__file__).resolve().parent.parent / "exports"
 
 

@@ -11,7 +11,7 @@ Importing `zoo` imports no framework.
 from typing import TYPE_CHECKING
 
 from zoo import models, registry
-from zoo.errors import ZooError
+from zoo.errors import ZooError, missing_extra
 
 if TYPE_CHECKING:
     from zoo.runtime.load import Model, Runtime
@@ -38,9 +38,14 @@ def build(preset: str, *, seed: int | None = None):
     Args:
         preset: A name from `zoo list --presets`.
         seed: Of the weights; None draws one.
-    """
-    import keras
 
+    Raises:
+        ZooError: If there is no such preset, or Keras is not installed.
+    """
+    try:
+        import keras
+    except ImportError as error:
+        raise missing_extra(error.name, extra="train", purpose="Building a model") from error
     if seed is not None:
         keras.utils.set_random_seed(seed)
     found = models.preset(preset)

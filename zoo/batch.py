@@ -15,6 +15,7 @@ Beam's extras are installed.
 """
 
 import base64
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -51,6 +52,15 @@ _COMPRESSED = (".gz", ".bz2", ".zst")
 _ANSWER = ("text", "score", "probability")  # what of a result is written, where it has it
 _MAX_BATCH_SIZE = 256
 _COUNTS = ("shards", "rows", "results", "errors", "cut")
+_STEP = re.compile(r" \[while running '.*'\]")  # what Beam adds to an error
+
+_ERROR = f"{ZooError.__module__}.{ZooError.__name__}: "  # before one in a traceback
+# What a user can put right is told once, by `run_batch`, and needs no traceback: where it happens,
+# and where what workers log arrives.
+for _logger in ("common", "portability.local_job_service"):
+    logging.getLogger(f"apache_beam.runners.{_logger}").addFilter(
+        lambda record: not isinstance(record.msg, ZooError) and _ERROR not in record.getMessage()
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,9 +165,14 @@ def run_batch(
     try:
         pipeline.run().wait_until_finish()
     except Exception as error:  # of whatever library the runner uses
-        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        [reason] = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        reason = _STEP.sub("", reason)
+        _forget_unless_begun(output)
+        told = reason.removeprefix(_ERROR)
+        if isinstance(error, ZooError) or told != reason:  # a worker's comes as text
+            raise ZooError(told) from error
         raise ZooError(
-            f"The pipeline failed: {reason[0]} The same command goes on with what is missing."
+            f"The pipeline failed: {reason} The same command goes on with what is missing."
         ) from error
     return json.loads(_read(_join(output, SUMMARY)))
 
@@ -293,29 +308,41 @@ class _told_lines(logging.Handler):
 
 
 def _split(file: tuple[str, str, str], shard_rows: int) -> Iterator[Shard]:
-    """Yields the shards of a file: a location, a name and a format."""
+    """Yields the shards of a file: a location, a name and a format.
+
+    Raises:
+        ZooError: If the file is not what its format or its compression says.
+    """
     location, name, format = file
-    if format == "parquet":
-        sizes = _row_groups(location)
-        starts = range(len(sizes))
-    elif location.endswith(_COMPRESSED):  # cannot be read from the middle
-        with FileSystems.open(location) as stream:
-            sizes, starts = [sum(1 for _ in _each_line(stream))], [0]
-    else:
-        sizes, starts = [], []
-        at = 0
-        with FileSystems.open(location, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-            for row, line in enumerate(_each_line(stream)):
-                if row % shard_rows == 0:
-                    sizes.append(0)
-                    starts.append(at)
-                sizes[-1] += 1
-                at += len(line)
+    try:
+        sizes, starts = _sizes_and_starts(location, format, shard_rows)
+    except Exception as error:  # of the libraries of many formats and file systems
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ZooError(f"Cannot read {location} as {format}: {reason}") from error
     first = 1
     for index, (rows, start) in enumerate(zip(sizes, starts, strict=True)):
         if rows:
             yield Shard(location, name, format, index, first, rows, start)
         first += rows
+
+
+def _sizes_and_starts(location: str, format: str, shard_rows: int) -> tuple[list, Sequence]:
+    """Returns of each shard of a file how many rows it has, and `Shard.start`."""
+    if format == "parquet":
+        sizes = _row_groups(location)
+        return sizes, range(len(sizes))
+    if location.endswith(_COMPRESSED):  # cannot be read from the middle
+        with FileSystems.open(location) as stream:
+            return [sum(1 for _ in _each_line(stream))], [0]
+    sizes, starts, at = [], [], 0
+    with FileSystems.open(location, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        for row, line in enumerate(_each_line(stream)):
+            if row % shard_rows == 0:
+                sizes.append(0)
+                starts.append(at)
+            sizes[-1] += 1
+            at += len(line)
+    return sizes, starts
 
 
 class _Finished(beam.DoFn):
@@ -538,6 +565,15 @@ def _start(job: Job, files: list[File], output: str) -> None:
                 f"Found: {now}."
             )
     _write(path, [facts])
+
+
+def _forget_unless_begun(output: str) -> None:
+    """Removes OUT/job.json where nothing else was written, so that another job may begin there."""
+    [found] = FileSystems.match([_join(output, "**")])
+    if [facts.path for facts in found.metadata_list] == [_join(output, JOB)]:
+        FileSystems.delete([_join(output, JOB)])
+        with contextlib.suppress(OSError):  # an object store has no folders
+            os.rmdir(output)
 
 
 def _format_of(job: Job, location: str) -> str:

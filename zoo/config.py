@@ -194,6 +194,8 @@ class Preset:
 
     def require_beam_size(self, beam_size: int) -> None:
         """Raises ZooError unless a search with so many hypotheses is something the model does."""
+        if not isinstance(beam_size, int):
+            raise ZooError(f"beam_size must be a whole number. Received: {beam_size!r}.")
         if beam_size < 1:
             raise ZooError(f"beam_size must be at least 1. Received: {beam_size}.")
         if beam_size > 1 and self.modality != "text":

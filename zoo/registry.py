@@ -303,6 +303,8 @@ class Registry:
 def resolve(name_or_folder: str | Path, *, registry: str | None = None) -> Artefact:
     """Returns the artefact of a name, `name@version`, or a folder.
 
+    Of a folder of versions, as `pull --to` and `export` write them, it is the newest.
+
     Raises:
         ZooError: If there is none.
     """
@@ -312,11 +314,23 @@ def resolve(name_or_folder: str | Path, *, registry: str | None = None) -> Artef
     if not could_be_name:
         if not os.path.isdir(folder):  # unlike Path.is_dir, of any string
             raise ZooError(f"There is no folder {folder}.")
-        return Artefact.open(folder)
+        return Artefact.open(_newest_in(folder))
     registered = Registry(registry)
     if os.path.isdir(text) and not registered.has(text.partition("@")[0]):
-        return Artefact.open(folder)
+        return Artefact.open(_newest_in(folder))
     return registered.find(text)
+
+
+def _newest_in(folder: Path) -> Path:
+    """Returns the folder of the newest version in `folder`, or `folder` if it has none."""
+    if (folder / MANIFEST).is_file():
+        return folder
+    versions = [
+        x
+        for x in folder.iterdir()
+        if x.name.isascii() and x.name.isdecimal() and (x / MANIFEST).is_file()
+    ]
+    return max(versions, key=lambda version: int(version.name), default=folder)
 
 
 def _require_identity(manifest: dict, name: str, version: int, location: object) -> None:

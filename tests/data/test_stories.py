@@ -279,7 +279,7 @@ def test_noise_leaves_gaps_but_no_disorder():
     falls = (times[:, :-1] > times[:, 1:]) | ~filled[:, 1:]
     assert falls.all()
     assert (times[~filled] == 0).all()
-    # As many gaps as the authors' code: none to 10 sentences, at most ceil(n / 10) - 1 above.
+    # None to 10 sentences, at most ceil(n / 10) - 1 above.
     longest = times.max(axis=1).reshape(3, 400) + 1
     assert (longest[0] == 10).all()
     assert {*longest[1]} == {31, 32, 33, 34}

@@ -32,8 +32,8 @@ def test_a_partial_task_alone_is_scored():
     assert scores(np.array([9, 8]), _examples([3, 3]), partial=(3,))["mean_error"] == 0.5
 
 
-@pytest.mark.parametrize(("size", "expected"), [("1k", 0.5), ("10k", 1.0)])
-def test_the_value_of_a_data_set_leaves_out_what_it_has_in_part(size, expected):
+@pytest.mark.parametrize(("size", "expected", "rows"), [("1k", 0.5, 2), ("10k", 1.0, 1)])
+def test_the_value_of_a_data_set_leaves_out_what_it_has_in_part(size, expected, rows):
     stories = Stories({("test", 1): TEXT, ("test", 3): TEXT.replace("home\t", "office\t")}, size)
 
     def model(asked):
@@ -41,4 +41,4 @@ def test_the_value_of_a_data_set_leaves_out_what_it_has_in_part(size, expected):
 
     facts = evaluate(model, stories)
     assert facts["value"] == expected
-    assert facts["error_by_task"] == {"1": 0.0, "3": 1.0} and facts["rows"] == 2
+    assert facts["error_by_task"] == {"1": 0.0, "3": 1.0} and facts["rows"] == rows

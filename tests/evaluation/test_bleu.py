@@ -266,4 +266,4 @@ except ZooError as error:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f"needs the package {package}, which is not installed" in done.stdout
-    assert "pip install 'attention-zoo[train]'" in done.stdout
+    assert "pip install 'attention-zoo[evaluate]'" in done.stdout

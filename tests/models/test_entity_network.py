@@ -343,12 +343,28 @@ def test_an_attempt_depends_on_its_seed_alone(world_attempts):
         assert np.abs(whole.weights[name] - weight).max() > 1e-2
 
 
-def test_an_attempt_that_diverges_ends_and_is_no_number():
-    config = EntityNetworkTrainConfig(batch_size=6, epochs=9, learning_rate=1e30, clip_norm=1e30)
-    stories = readings(_world(8))
-    facts = attempts.Attempts(WORLD, config).run(stories, stories, seed=(0,)).facts
-    assert len(facts["errors"]) < 9 or facts["loss"] is not None
-    json.dumps(facts, allow_nan=False)
+def test_attempts_that_diverge_end_and_leave_the_weights_as_they_were(tmp_path):
+    config = EntityNetworkTrainConfig(
+        attempts=2, batch_size=6, epochs=9, learning_rate=1e30, clip_norm=1e30
+    )
+    model = EntityNetwork(WORLD)
+    model.build()
+    before = {name: _array(part) for name, part in model.parts.items()}
+    run = RunFolder(tmp_path / "run", TEST, command="train", resume=False)
+    attempts.fit(model, _world(8), _world(8), config=config, run=run)
+    tried = run.report["epochs"]
+    assert [(x["loss"], x["error"], len(x["errors"])) for x in tried] == [(None, 1.0, 1)] * 2
+    json.dumps(tried, allow_nan=False)
+    for name, part in model.parts.items():
+        np.testing.assert_array_equal(_array(part), before[name])
+
+
+def test_every_weight_is_drawn_by_itself():
+    model = EntityNetwork(EntityNetworkConfig(**SIZES, biases=True))
+    model.build()
+    drawn = [_array(part).ravel() for part in model.parts.values()]
+    firsts = [numbers[:3].tolist() for numbers in drawn if not (numbers == 1).all()]
+    assert len(firsts) == 9 and len(set(map(tuple, firsts))) == 9
 
 
 def test_networks_are_chosen_by_words():

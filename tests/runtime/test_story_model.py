@@ -77,8 +77,18 @@ def test_of_a_long_story_the_oldest_sentences_are_dropped(model, caplog):
 def test_a_long_sentence_or_question_is_cut_with_a_warning(model, caplog):
     long = "John went to the garden to the garden"
     with caplog.at_level(logging.WARNING, logger="zoo"):
-        model([Story((long,), long)])
-    assert "reads 5 words" in caplog.text or "reads 4 words" in caplog.text
+        model([Story((long, long), long)])
+    assert caplog.messages == [
+        f"Line 1: the model reads 5 words of {long!r}.",
+        f"Line 1: the model reads 4 words of {long!r}.",
+    ]
+
+
+def test_a_blank_sentence_is_none(model):
+    given = Story(("Mary went to the garden.", " ", ""), "Mary")
+    [answer] = model([given])
+    assert answer.sentences == ("Mary went to the garden.",)
+    assert answer.alignment.shape == (2, 1)
 
 
 def test_an_empty_story_has_an_answer_and_no_alignment(model):

@@ -68,7 +68,7 @@ def pull(name: str, to: Path | None):
 
 @cli.command()
 @click.argument("name")
-@click.option("--split", default="test", show_default=True, help="Of the data set.")
+@click.option("--split", help="Of the data set: test, unless another is named.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of data sets.")
 @click.option(
     "--source", type=click.Path(path_type=Path), help="Measure on this file's lines instead."
@@ -86,7 +86,7 @@ def pull(name: str, to: Path | None):
 @console.native_notices_muted()
 def evaluate(
     name: str,
-    split: str,
+    split: str | None,
     data: Path | None,
     source: Path | None,
     references: tuple[Path, ...],
@@ -100,6 +100,8 @@ def evaluate(
     """
     if (source is None) == bool(references):
         raise click.UsageError("--source and --reference go together.")
+    if source is not None and (split or data):
+        raise click.UsageError("--split and --data are of a data set, not of --source.")
     from zoo import evaluation
     from zoo.data import open_data
     from zoo.data.dataset import read_parallel_files
@@ -108,7 +110,7 @@ def evaluate(
     artefact = registry.resolve(name)
     preset = models.trained_preset(artefact.manifest)
     if source is None:
-        dataset = open_data(preset, data_dir=data)
+        dataset, split = open_data(preset, data_dir=data), split or "test"
         dataset.require_split(split)
     elif preset.modality == "text":
         dataset, split = read_parallel_files(preset.data, source, references), source.name
@@ -137,22 +139,24 @@ def evaluate(
 @cli.command()
 @click.argument("name", required=False)
 @click.option("--bundle", type=click.Path(path_type=Path), help="Time this device bundle instead.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of --bundle."
-)
+@click.option("--threads", type=click.IntRange(min=1), help="Of --bundle: 1 by default.")
 @click.option("--calls", type=int, default=200, show_default=True, help="How many to time.")
 @options.as_json
 @console.native_notices_muted()
-def benchmark(name: str | None, bundle: Path | None, threads: int, calls: int, as_json: bool):
-    """Time the model NAME on every runtime that is installed, one text a call."""
+def benchmark(
+    name: str | None, bundle: Path | None, threads: int | None, calls: int, as_json: bool
+):
+    """Time the model NAME on every runtime that is installed, one input a call."""
     if (name is None) == (bundle is None):
         raise click.UsageError("Give either NAME or --bundle.")
+    if threads and not bundle:
+        raise click.UsageError("--threads is an option of --bundle.")
     if bundle is not None:
         from zoo.runtime.benchmark_bundle import benchmark_bundle, table
 
         if zipfile.is_zipfile(bundle):
             raise ZooError(f"Expected a folder. {bundle} is a zip: unpack it, and name the folder.")
-        rows = benchmark_bundle(registry.resolve(bundle), threads=threads, calls=calls)
+        rows = benchmark_bundle(registry.resolve(bundle), threads=threads or 1, calls=calls)
     else:
         from zoo.runtime.benchmark import benchmark, table
 
@@ -161,6 +165,8 @@ def benchmark(name: str | None, bundle: Path | None, threads: int, calls: int, a
         options.print_json(rows)
     else:
         click.echo(table(rows))
+    if all("error" in row for row in rows):
+        raise click.exceptions.Exit(1)
 
 
 for command in (run, attend, export, deploy, serve, batch):

@@ -58,6 +58,8 @@ def export(
         raise click.UsageError(
             "--quantize, --batch-size and --bundle are options of --format litert."
         )
+    if to and to.suffix == ".zip" and not bundle:
+        raise click.UsageError("A zip is what --bundle writes.")
     if bundle and batch_size:
         raise click.UsageError("--batch-size is no option of --bundle: an app asks one at a time.")
     if beam_size is not None and beam_size < 1:

@@ -1,8 +1,10 @@
 """Lines of text from the command line, a file or standard input."""
 
 import contextlib
+import gzip
 import os
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +21,7 @@ def open_lines(
 
     Args:
         text: Of the command line.
-        file: Where there is no `text`; None is standard input.
+        file: Where there is no `text`; by gzip, if its name ends in `.gz`. None is standard input.
         progress: Show how much of the file is read, where somebody sees it.
     """
     if text:
@@ -33,7 +35,8 @@ def open_lines(
             stream = file.open("rb")
         except OSError as error:
             raise ZooError(f"Cannot read {file}: {error.strerror}.") from error
-        with stream, contextlib.closing(_with_progress(stream, progress)) as read:
+        packed = file.suffix == ".gz"
+        with stream, contextlib.closing(_with_progress(stream, progress, packed)) as read:
             yield _decoded(read, str(file))
 
 
@@ -54,7 +57,7 @@ def chunks(lines: Iterator, size: int) -> Iterator[list]:
         yield chunk
 
 
-def _with_progress(stream: BinaryIO, shown: bool) -> Iterator[bytes]:
+def _with_progress(stream: BinaryIO, shown: bool, packed: bool) -> Iterator[bytes]:
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -63,9 +66,12 @@ def _with_progress(stream: BinaryIO, shown: bool) -> Iterator[bytes]:
     size = os.fstat(stream.fileno()).st_size or None  # of a pipe it is 0
     bar = tqdm(total=size, unit="B", unit_scale=True, disable=None if shown else True)
     with bar, logging_redirect_tqdm():
-        for line in stream:
-            yield line
-            bar.update(len(line))
+        try:
+            for line in gzip.open(stream) if packed else stream:
+                yield line
+                bar.update(stream.tell() - bar.n if packed else len(line))
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ZooError(f"Expected a gzip file at {stream.name}. Received: {error}.") from error
 
 
 def _decoded(stream: Iterable[bytes], name: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ FILE_CHUNK = 512  # lines that are read, sorted by length and run together
 @click.command()
 @click.argument("name")
 @click.argument("text", nargs=-1)
-@click.option("--file", type=click.Path(path_type=Path), help="Read lines from FILE.")
+@click.option("--file", type=click.Path(path_type=Path), help="Read lines from FILE, or FILE.gz.")
 @options.story
 @options.runtime
 @options.beam_size
@@ -67,7 +67,7 @@ def run(
     if n_best is not None and not isinstance(model, TextModel):
         raise ZooError(f"--n-best is for models that write text. {name} is none.")
     if n_best is not None and not 1 <= n_best <= beam_size:
-        raise ZooError(f"--n-best must be 1 to --beam-size, here {beam_size}. Received: {n_best}.")
+        raise ZooError(f"--n-best must be 1 to the beam size, here {beam_size}. Received: {n_best}.")
     read = _reader(model, story)
     with open_lines(text, file) as lines:
         first = 1
@@ -92,8 +92,9 @@ def run(
     "--output", type=click.Path(path_type=Path), required=True, help="Picture: .png, .svg or .pdf."
 )
 @options.runtime
+@options.beam_size
 @console.native_notices_muted()
-def attend(name: str, text: str, story: Path | None, output: Path, runtime: str):
+def attend(name: str, text: str, story: Path | None, output: Path, runtime: str, beam_size: int):
     """Draw where the model NAME looks in TEXT while it writes its answer.
 
     For a model that answers questions, TEXT is as in `zoo run`.
@@ -104,7 +105,7 @@ def attend(name: str, text: str, story: Path | None, output: Path, runtime: str)
     except ImportError as error:
         raise missing_extra(error.name, extra="plot", purpose="Drawing") from error
 
-    model = load(registry.resolve(name), runtime=runtime)
+    model = load(registry.resolve(name), runtime=runtime, beam_size=beam_size)
     [result] = model([_reader(model, story)(require_utf8(text, "TEXT"))])
     save = save_memory if isinstance(result, Written) else save_alignment
     save(result, output)

@@ -1,7 +1,7 @@
 """Tasks with an algorithm for an answer: read a sequence of vectors, then write what it makes.
 
 Every task draws as many sequences of one size as asked, from a generator alone, and reads one that
-a person typed:
+a person typed; `layout` says what its steps hold:
 
     task = TASKS["copy"]()
     batch = task.draw(np.random.default_rng(0), rows=32, length=20)
@@ -33,11 +33,12 @@ class Sequences(NamedTuple):
 
 @dataclass(frozen=True)
 class Copy:
-    """Vectors, a delimiter; then the vectors again.
+    """Vectors, a delimiter; then the vectors again."""
 
-    A step's input is a vector's bits and a channel that is 1 at the delimiter.
-    """
-
+    layout: ClassVar[str] = (
+        "A step's input is a vector's bits and a channel that is 1 at the delimiter, which comes "
+        "after the last vector."
+    )
     sizes: ClassVar[tuple[str, ...]] = ("length",)
     form: ClassVar[str] = "vectors of 8 bits, as in '10110010 01101001'"
     bits: ClassVar[int] = 8
@@ -70,12 +71,13 @@ class Copy:
 
 @dataclass(frozen=True)
 class RepeatCopy:
-    """Vectors, a delimiter with a number; then the vectors so many times, and an end marker.
+    """Vectors, a delimiter with a number; then the vectors so many times, and an end marker."""
 
-    A step's input is a vector's bits, a channel that is 1 at the delimiter and one that is a tenth
-    of the number there; its answer is bits and a channel that is 1 at the end marker.
-    """
-
+    layout: ClassVar[str] = (
+        "A step's input is a vector's bits, a channel that is 1 at the delimiter, which comes "
+        "after the last vector, and one that is a tenth of the number of repeats there; its "
+        "answer is bits and a channel that is 1 at the end marker."
+    )
     sizes: ClassVar[tuple[str, ...]] = ("length", "repeats")
     form: ClassVar[str] = "a number of repeats, 1 to 99, and vectors of 8 bits, as in '3: 10110010'"
     bits: ClassVar[int] = 8
@@ -119,12 +121,12 @@ class RepeatCopy:
 
 @dataclass(frozen=True)
 class AssociativeRecall:
-    """Items of three vectors, then one of them again; then the item that came after that one.
+    """Items of three vectors, then one of them again; then the item that came after that one."""
 
-    A step's input is a vector's bits, a channel that is 1 before each item and one that is 1 before
-    and after the item that is asked about, which is never the last.
-    """
-
+    layout: ClassVar[str] = (
+        "A step's input is a vector's bits, a channel that is 1 before each item and one that is 1 "
+        "before and after the item that is asked about, which is never the last."
+    )
     sizes: ClassVar[tuple[str, ...]] = ("items",)
     form: ClassVar[str] = (
         "two or more items of three vectors of 6 bits, separated by ';', then '?' and one of them "
@@ -178,10 +180,10 @@ class DynamicNGrams:
     """A stream of bits, each to be predicted from those before.
 
     How probable a 1 is depends on the 5 bits before it, by a table that is drawn anew for each
-    stream from Beta(1/2, 1/2). A step's input is a bit, and its answer the next; the first 5 are
-    even odds, and no answer.
+    stream from Beta(1/2, 1/2). The first 5 are even odds, and no answer.
     """
 
+    layout: ClassVar[str] = "A step's input is a bit, and its answer the next."
     sizes: ClassVar[tuple[str, ...]] = ("length",)
     form: ClassVar[str] = "6 bits or more, as in '0110100110'"
     context: ClassVar[int] = 5
@@ -246,11 +248,12 @@ class DynamicNGrams:
 
 @dataclass(frozen=True)
 class PrioritySort:
-    """Vectors with priorities, a delimiter; then four fifths of the vectors, highest first.
+    """Vectors with priorities, a delimiter; then four fifths of the vectors, highest first."""
 
-    A step's input is a vector's bits, its priority and a channel that is 1 at the delimiter.
-    """
-
+    layout: ClassVar[str] = (
+        "A step's input is a vector's bits, its priority and a channel that is 1 at the delimiter, "
+        "which comes after the last vector."
+    )
     sizes: ClassVar[tuple[str, ...]] = ("length",)
     form: ClassVar[str] = (
         "two or more vectors of 8 bits, each after its priority from -1 to 1, as in "

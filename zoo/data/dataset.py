@@ -238,7 +238,9 @@ def _made_by_recipe(manifest: dict, rows: int | None) -> Path:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
             if reason.startswith("ModuleNotFoundError"):
                 module = reason.split("'")[1]
-                raise missing_extra(module, extra="train", purpose=f"Making the data set {name!r}")
+                raise missing_extra(
+                    module, extra="evaluate", purpose=f"Making the data set {name!r}"
+                )
             raise ZooError(f"The recipe of {name!r} failed: {reason}")
         if rows == manifest["rows"]:
             for facts in manifest["splits"].values():

@@ -325,7 +325,8 @@ def noisy_times(filled: np.ndarray, *, share: float, generator: np.random.Genera
         `(B, M)` int32, below M; 0 where there is no sentence.
 
     Source: Sukhbaatar et al., 2015 (arXiv:1503.08895), section 4.1, "random noise", which adds a
-    tenth. How many are drawn is what the authors' code does.
+    tenth. Deviation: the authors' code draws up to ceil(share n), so that a story of ten sentences
+    or fewer, which has no gap here, has one there every other time.
     """
     index = np.arange(filled.shape[1])[None]
     count = filled.sum(axis=1, keepdims=True)  # (B, 1)

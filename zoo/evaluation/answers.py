@@ -7,6 +7,8 @@ import numpy as np
 from zoo.data.stories import EncodedStories, scored_tasks
 from zoo.runtime.engine import Engine
 
+FAILED = 0.05  # an error above it counts as a failed task (Weston et al., 2015)
+
 
 def answers(engine: Engine, examples: EncodedStories) -> np.ndarray:
     """Returns the ids of the answers that `engine` gives with `predict`, `(N,)` int32."""
@@ -23,7 +25,7 @@ def scores(answers: np.ndarray, examples: EncodedStories, *, partial: Collection
     """Returns how often answers `(N,)` are right.
 
     `exact_match` and `mean_error` are means over the tasks, fractions, 0 to 1; `error_by_task` has
-    a number for each, and `failed_tasks` says how many of them are above 0.05, as papers count.
+    a number for each, and `failed_tasks` says how many of them are above `FAILED`.
 
     Args:
         answers: Word ids.
@@ -39,6 +41,6 @@ def scores(answers: np.ndarray, examples: EncodedStories, *, partial: Collection
     return {
         "exact_match": round(1 - mean_error, 4),
         "mean_error": round(mean_error, 4),
-        "failed_tasks": sum(error > 0.05 for error in scored),
+        "failed_tasks": sum(error > FAILED for error in scored),
         "error_by_task": {str(task): round(error, 4) for task, error in errors.items()},
     }

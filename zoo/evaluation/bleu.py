@@ -26,7 +26,7 @@ try:
     import sacrebleu
     import sacremoses
 except ImportError as error:
-    raise missing_extra(error.name, extra="train", purpose="Scoring a translation") from error
+    raise missing_extra(error.name, extra="evaluate", purpose="Scoring a translation") from error
 
 # A source's one reference, or several; not every source needs as many as the others.
 References = Sequence[str | Sequence[str]]

@@ -26,7 +26,7 @@ def evaluate(
     Further metrics of the manifest stand in `also`, by name; BLEU comes with its `signature`, and
     such metrics with theirs in `also_signatures`; answers about stories with `error_by_task`, 0 to
     1, and sequences with `wrong_bits_by_size` or `bits_above_optimum_by_size`. The value of answers
-    is the mean over the tasks that the data set has in whole.
+    is the mean over the tasks that the data set has in whole, and `rows` counts theirs.
     """
     if isinstance(dataset, TestSequences):
         return _evaluate_sequences(model, dataset, split)
@@ -92,7 +92,7 @@ def _evaluate_answers(model: StoryModel, stories: Stories, split: str) -> dict:
     return {
         "metric": "exact_match",
         "value": statistics.mean(statistics.mean(by_task[task]) for task in scored),
-        "rows": len(examples),
+        "rows": sum(len(by_task[task]) for task in scored),
         "split": split,
         "seconds": round(seconds, 2),
         "error_by_task": {

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo import layout, models, paths
+from zoo.data.algorithmic import TASKS
 from zoo.errors import ZooError
 from zoo.export.artefact import write_json, write_manifest
 from zoo.registry import Artefact
@@ -147,6 +148,8 @@ def _write_bundle(source: Artefact, folder: Path) -> None:
         "golden_rows": rows,
         "limits": _limits(preset),
     }
+    if preset.modality == "sequence":
+        facts["layout"] = TASKS[preset.data.name].layout
     if tokenizer:
         facts["special_ids"] = {
             "pad": PAD_ID, "unknown": UNKNOWN_ID, "start": START_ID, "end": END_ID,
@@ -182,8 +185,10 @@ def _examples(source: Artefact, preset, rows: int) -> list[dict]:
         shown = samples
     elif preset.modality == "story":
         shown = [{"story": x.sentences, "question": x.question} for x in samples]
-    else:
-        shown = [None] * rows  # vectors, as golden/ has them
+    else:  # vectors, which golden/ has; the answer is due from a step on
+        shown = [
+            {"answer_from": int(x.mask[0].argmax()), "length": len(x.mask[0])} for x in samples
+        ]
     return [{"input": x, "output": result.text} for x, result in zip(shown, results, strict=True)]
 
 
@@ -207,6 +212,7 @@ def _readme(facts: dict, examples: list[dict]) -> str:
         _table("input", main["inputs"]) + "\n\n" + _table("output", main["outputs"]),
         _HOW[facts["modality"]].format(
             limits=", ".join(f"`{name}` {value}" for name, value in facts["limits"].items()),
+            layout=facts.get("layout"),
             **facts.get("special_ids", {}),
         ),
     ]
@@ -240,8 +246,10 @@ _HOW = {
         "an id. Limits: {limits}."
     ),
     "sequence": (
-        "`inputs` is a sequence of vectors, padded with zeros after `length` steps. Limits: "
-        "{limits}."
+        "`inputs` is a sequence of vectors, padded with zeros after `length` steps. {layout} What "
+        "is asked is read first; then come steps of zeros, one a step of the answer, which "
+        "`length` counts (a stream whose next bit is predicted has none). `outputs` at the steps "
+        "of the answer are probabilities of a 1. Limits: {limits}."
     ),
 }  # fmt: skip
 

@@ -23,9 +23,6 @@ from zoo.text.tokenizer import Tokenizer
 
 # Float arithmetic in another order: measured up to 3e-5 for scores of about -50.
 _TOLERANCE = 1e-3
-# What an answer was chosen by. Where it is close, another answer was chosen as well: of two whose
-# scores are equal but for that arithmetic, each runtime may take either.
-_CHOSEN_BY = ("scores", "probabilities")
 
 
 def golden_inputs(preset: Preset, artefact: Artefact) -> dict[str, np.ndarray]:
@@ -79,10 +76,12 @@ def replay(
         signature: The signature that gave `golden`, or one that does the same.
         inputs: The names of its inputs.
         exact: Require every whole number to be the same, and every other one to be close, but
-            where answers tie.
+            where answers tie: of two that are equally good but for arithmetic in another order,
+            each runtime may take either.
 
     Raises:
-        ZooError: If the shapes differ, an output is not finite, or `exact` does not hold.
+        ZooError: If the shapes differ, an output is not finite, or `exact` does not hold. Nor does
+            it where most rows tie: that is no coincidence.
     """
     rows = len(golden[next(iter(inputs))])
     whole = [
@@ -90,7 +89,7 @@ def replay(
         for name, array in golden.items()
         if name not in inputs and np.issubdtype(array.dtype, np.integer)
     ]
-    agreeing = 0
+    agreeing = ties = 0
     for row in range(rows):
         expected = {name: array[row : row + 1] for name, array in golden.items()}
         actual = engine.run(signature, **{name: expected.pop(name) for name in inputs})
@@ -100,9 +99,21 @@ def replay(
                 raise ZooError(f"The export's {name} of golden row {row} is not {array.shape}.")
             close[name] = np.allclose(actual[name], array, rtol=0, atol=_TOLERANCE)
         alike = all(close[name] for name in whole or close)
-        tied = not alike and any(close.get(name, False) for name in _CHOSEN_BY)
         wrong = [name for name in close if not close[name]]
-        if exact and wrong and not tied:
-            raise ZooError(f"The export's {wrong[0]} of golden row {row} is not that of Keras.")
+        if exact and wrong:
+            ties += 1
+            if alike or not _tied(expected, actual, close) or ties > rows / 2:
+                raise ZooError(f"The export's {wrong[0]} of golden row {row} is not that of Keras.")
         agreeing += alike
     return agreeing / rows
+
+
+def _tied(
+    expected: dict[str, np.ndarray], actual: dict[str, np.ndarray], close: dict[str, bool]
+) -> bool:
+    """Returns whether the other answer of one row may be as good as the expected one."""
+    if "probabilities" in expected:  # all but the answer is to be the same
+        [probabilities], [answer] = expected["probabilities"], actual["answer"]
+        as_probable = probabilities[answer] >= probabilities.max() - _TOLERANCE
+        return as_probable and all(close[name] for name in close if name != "answer")
+    return close.get("scores", False)

@@ -36,22 +36,28 @@ def loop(step, inputs: dict, states: dict, output_widths: dict) -> dict:
         )
         return _packed(outputs, output_widths), [new[name] for name in states]
 
-    cell = _StepCell(packed_step, [state.shape[-1] for state in states.values()])
+    cell = FunctionCell(packed_step, [state.shape[-1] for state in states.values()])
     layer = keras.layers.RNN(cell, return_sequences=True)
     packed = layer(_packed(inputs, input_widths), initial_state=list(states.values()))
     return _unpacked(packed, output_widths)
 
 
-class _StepCell(keras.layers.Layer):
-    """A function as the cell of `keras.layers.RNN`."""
+class FunctionCell(keras.layers.Layer):
+    """A function as the cell of `keras.layers.RNN`.
 
-    def __init__(self, step, state_size: list[int]):
+    Args:
+        step: `step(inputs, states) -> (output, states)`, the states a list.
+        state_size: Of each state, its last axis or all but the batch.
+    """
+
+    def __init__(self, step, state_size: list):
         super().__init__()
         self.step = step
         self.state_size = state_size
         self.built = True
 
     def call(self, inputs, states):
+        """Returns what the function does."""
         return self.step(inputs, states)
 
 

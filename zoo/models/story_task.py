@@ -6,6 +6,9 @@ from keras import Model, ops
 
 from zoo.config import Preset
 from zoo.signature import Signature, TensorSpec
+from zoo.text.tokenizer import END_ID
+
+_NO_ANSWER = -1e9  # the logit of what is no word
 
 
 class StoryTask(ABC):
@@ -67,6 +70,21 @@ class StoryTask(ABC):
                     **self.looks(),
                 },
             ),
+        )
+
+
+def words_alone(logits):
+    """Returns logits `(..., V)` with -1e9 for special tokens, which answer nothing."""
+    is_word = ops.arange(logits.shape[-1]) > END_ID
+    return ops.where(is_word, logits, _NO_ANSWER)
+
+
+def require_room(sentences: int | None, max_sentences: int) -> None:
+    """Raises a ValueError if a story of so many sentences, None where that is open, is too long."""
+    if sentences is not None and sentences > max_sentences:
+        raise ValueError(
+            f"A story has at most max_sentences={max_sentences} sentences. "
+            f"Received: {sentences}; keep the latest."
         )
 
 

@@ -31,7 +31,7 @@ _COLUMNS = {
 def benchmark(artefact: registry.Artefact, *, calls: int) -> list[dict]:
     """Returns one row a runtime: `runtime` and, unless `error` says why not, its measures.
 
-    `median_ms` and `p95_ms` are milliseconds of one call with one text, tokens and all, over the
+    `median_ms` and `p95_ms` are milliseconds of one call with one input, tokens and all, over the
     sample of the model's data set; `cold_start_ms` from the start of the process to the first
     result; `peak_memory_mb` the process's resident set, and `file_mb` what lies on disk, in
     megabytes (1e6 bytes).
@@ -86,12 +86,13 @@ def _row(artefact: registry.Artefact, runtime: str, calls: int) -> dict:
 
 
 def _file_bytes(artefact: registry.Artefact, runtime: str) -> int:
-    """Returns the bytes that the runtime reads, the tokenizer's among them."""
+    """Returns the bytes that the runtime reads, a tokenizer's among them."""
     if runtime == "saved_model":
         files = saved_model_of(artefact, beam_size=1).manifest["files"].values()
         return sum(facts["bytes"] for facts in files)
     model = layout.TFLITE if runtime == "litert" else layout.WEIGHTS
-    return sum(len(artefact.read(file)) for file in (model, layout.TOKENIZER))
+    tokenizer = [layout.TOKENIZER] if artefact.holds(layout.TOKENIZER) else []
+    return sum(len(artefact.read(file)) for file in (model, *tokenizer))
 
 
 def _measure(folder: str, runtime: str, calls: str) -> None:

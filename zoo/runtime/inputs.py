@@ -37,6 +37,8 @@ def as_stories(given: Iterable[Story | Mapping[str, Any]]) -> list[Story]:
 def as_story(given: Story | Mapping[str, Any]) -> Story:
     """Returns the story in a mapping, `{"story": ["...", ...], "question": "..."}`, or `given`.
 
+    Blank sentences are left out.
+
     Raises:
         ZooError: If it has another form, or a text is not UTF-8.
     """
@@ -57,8 +59,6 @@ def as_story(given: Story | Mapping[str, Any]) -> Story:
         )
     for text in texts:
         require_utf8(text, "The story or the question")
-    if isinstance(given, Story):
-        return given
     return Story(tuple(sentence for sentence in sentences if sentence.strip()), question)
 
 

@@ -71,7 +71,7 @@ def _litert(artefact: Artefact, preset: Preset, beam_size: int) -> Model:
             raise ZooError(
                 f"The .tflite of {artefact.name} holds the beam sizes 1 and {held}. Received: "
                 f"{beam_size}. Make another with: zoo export {artefact.name} --format litert "
-                f"--beam-size {beam_size}, or take --runtime keras."
+                f"--beam-size {beam_size}, or take the runtime saved_model."
             )
         model.signature = "generate_beam"
     return model

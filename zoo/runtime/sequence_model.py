@@ -75,7 +75,7 @@ class SequenceModel:
         if self.engine.length_step is None and length > self._max_length:
             raise ZooError(
                 f"Line {line} takes {length} steps. The file has room for {self._max_length}; "
-                "--runtime keras takes any."
+                "the runtimes saved_model and keras take any."
             )
 
     def _inputs(self, sequences: list[Sequences]) -> dict[str, np.ndarray]:

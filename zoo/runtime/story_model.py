@@ -86,10 +86,11 @@ class StoryModel:
                 told,
                 config.max_sentences,
             )
-        limits = dict.fromkeys(story.sentences[-config.max_sentences :], config.max_sentence_length)
-        limits[story.question] = config.max_question_length
-        ids = self.tokenizer.encode(list(limits))
-        for (text, limit), words in zip(limits.items(), ids, strict=True):
+        read = dict.fromkeys(story.sentences[-config.max_sentences :])  # each once
+        limits = [(sentence, config.max_sentence_length) for sentence in read]
+        limits.append((story.question, config.max_question_length))
+        ids = self.tokenizer.encode([text for text, _ in limits])
+        for (text, limit), words in zip(limits, ids, strict=True):
             if len(words) > limit:
                 _LOG.warning("Line %d: the model reads %d words of %r.", line, limit, text)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from zoo.data.batches import pad
+from zoo.errors import ZooError
 from zoo.runtime.engine import Engine
 from zoo.runtime.inputs import as_texts
 from zoo.runtime.result import Result
@@ -55,11 +56,12 @@ class TextModel:
 
         Args:
             texts: What to read.
-            n: How many, at most the beam size.
+            n: How many, 1 to the beam size.
             first_line: The line number of the first text, for warnings.
 
         Raises:
-            ZooError: If `texts` is a single string or holds something other than strings.
+            ZooError: If `texts` is a single string or holds something other than strings, or the
+                search keeps fewer than `n`.
         """
         texts = as_texts(texts)
         sources = self.tokenizer.encode(texts)
@@ -76,6 +78,9 @@ class TextModel:
         ]
         outputs = self.engine.run_all(self.signature, inputs)
         for batch, answer in zip(batches, outputs, strict=True):
+            beam_size = answer["scores"].shape[1]
+            if not 1 <= n <= beam_size:
+                raise ZooError(f"n must be 1 to the beam size, here {beam_size}. Received: {n}.")
             for row, index in enumerate(batch):
                 results[index] = [
                     self._result(sources[index], answer, row, beam)

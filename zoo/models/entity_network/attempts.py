@@ -46,7 +46,7 @@ def fit(
         validation: To score, and to choose by.
         config: How.
         run: Where the report and the checkpoints go.
-        last: Networks that have their attempts after all others, whatever their errors.
+        last: Networks whose attempts come last in every round, whatever their errors.
     """
     parts = [
         # Questions of one story in one batch are too much alike: its network learns the training
@@ -74,7 +74,7 @@ def fit(
                 seed=(config.seed, network, number),
                 steps=None if config.steps is None else config.steps - run.steps_done,
             )
-            if attempt.facts["error"] < best:
+            if attempt.weights and attempt.facts["error"] < best:
                 for name, part in model.parts.items():
                     values = ops.convert_to_numpy(part).copy()
                     values[network] = attempt.weights[name]
@@ -123,7 +123,8 @@ class Attempt:
     """What a training from one start came to.
 
     Attributes:
-        weights: By name, those after the epoch with the lowest validation error.
+        weights: By name, those after the epoch with the lowest validation error; none if the first
+            epoch diverged.
         facts: For the report: `steps` and, of that epoch, `loss` on what it was trained on (nats
             a question) and `error` on validation questions; and `errors` of every epoch.
     """
@@ -186,7 +187,9 @@ class Attempts:
     def _begin(self, seed: tuple[int, ...]) -> None:
         """Draws new weights, and makes the optimizer forget."""
         drawn = EntityNetwork(self._network.config)
-        keras.utils.set_random_seed(int(np.random.default_rng(seed).integers(2**32)))
+        # Not of `seed` alone: NumPy takes the 0 after it, of the first epoch's order, for nothing.
+        generator = np.random.default_rng((*seed, self._config.epochs))
+        keras.utils.set_random_seed(int(generator.integers(2**32)))
         drawn.build()
         for name, weight in self._network.parts.items():
             weight.assign(drawn.parts[name])
@@ -248,7 +251,7 @@ class _Watch(keras.callbacks.Callback):
             "seconds": time.monotonic() - self._started,
         }
         self._history.append(found)
-        if not math.isfinite(found["loss"]):
+        if not math.isfinite(found["loss"] + found["validation_loss"]):
             self.model.stop_training = True  # it diverged
         elif self._best is None or _rank(found) < _rank(self._best):
             self._best = found

@@ -134,7 +134,7 @@ PRESETS = (
         model=EntityNetworkConfig(
             vocab_size=180, max_sentence_length=11, max_question_length=11, networks=20
         ),
-        # Every network once, and the two worst again: three hours of one core.
+        # As far as version 1 was trained: every network once, and the two worst again.
         train=EntityNetworkTrainConfig(attempts=4, steps=402_056),
         data=StoryDataConfig(name="babi_qa", size="10k"),
         card=Card(

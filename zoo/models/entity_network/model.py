@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from zoo import attention
+from zoo.layers.recurrent import FunctionCell
 from zoo.models.entity_network.config import EntityNetworkConfig
+from zoo.models.story_task import require_room, words_alone
 from zoo.text.tokenizer import END_ID, PAD_ID
 
 INITIAL_STDDEV = 0.1  # of every weight that does not start as ones
-_NO_ANSWER = -1e9  # the logit of what is no word
 _SMALL = 1e-8  # added to a square before its root
 
 
@@ -83,15 +84,15 @@ class EntityNetwork(keras.Model):
             ones["question_mask"] = (config.max_question_length, width)  # f'
         if config.activation == "prelu":
             ones["memory_slope"] = ones["answer_slope"] = (width,)  # a
-        normal = keras.initializers.RandomNormal(stddev=INITIAL_STDDEV)
-        self.parts = {
-            name: self.add_weight(
-                name=name,
-                shape=(config.networks, *shape),
-                initializer=normal if name in shapes else "ones",
+        self.parts = {}
+        for name, shape in (shapes | ones).items():
+            initializer = "ones"
+            if name in shapes:
+                # One for each weight: an initializer draws the same numbers whenever it is called.
+                initializer = keras.initializers.RandomNormal(stddev=INITIAL_STDDEV)
+            self.parts[name] = self.add_weight(
+                name=name, shape=(config.networks, *shape), initializer=initializer
             )
-            for name, shape in (shapes | ones).items()
-        }
         self.choice = {}
         if config.networks > 1:
             self.choice = {
@@ -165,11 +166,7 @@ class EntityNetwork(keras.Model):
         `states`, `(B, M, S, D)`, are the slots; `gates`, `(B, M, S)`, how far they opened.
         """
         config = self.config
-        if story.shape[1] is not None and story.shape[1] > config.max_sentences:
-            raise ValueError(
-                f"A story has at most max_sentences={config.max_sentences} sentences. "
-                f"Received: {story.shape[1]}; keep the latest."
-            )
+        require_room(story.shape[1], config.max_sentences)
         filled = ops.cast(ops.any(ops.not_equal(story, PAD_ID), axis=-1), "float32")  # (B, M)
         vectors = self._embed(story, parts, parts.get("sentence_mask"), training)  # (B, M, D)
         # All that a step needs of its sentence, for all sentences at once.
@@ -209,7 +206,7 @@ class EntityNetwork(keras.Model):
 
         size = ops.shape(story)[0]
         layer = keras.layers.RNN(
-            _Cell(step, (slots, width)), return_sequences=True, return_state=True
+            FunctionCell(step, [(slots, width)]), return_sequences=True, return_state=True
         )
         first = ops.broadcast_to(parts["keys"], (size, slots, width))
         return layer(by_sentence, initial_state=[first])
@@ -232,8 +229,7 @@ class EntityNetwork(keras.Model):
         hidden = query + _product(read, parts["from_memory"])
         hidden = _phi(hidden, parts.get("answer_slope"))
         logits = _product(hidden, ops.swapaxes(parts["answers"], 1, 2))
-        is_word = ops.arange(self.config.vocab_size) > END_ID
-        return ops.where(is_word, logits, _NO_ANSWER), weights
+        return words_alone(logits), weights
 
     def _embed(self, sentences, parts, mask, training):
         """Returns the masked sum of the words of sentences `(B, M, L)`, `(B, M, D)`."""
@@ -248,19 +244,6 @@ class EntityNetwork(keras.Model):
         if mask is not None:
             words = words * mask[:, None, : ops.shape(sentences)[-1]]
         return ops.sum(words, axis=-2)
-
-
-class _Cell(keras.layers.Layer):
-    """A function as the cell of `keras.layers.RNN`."""
-
-    def __init__(self, step, state_size):
-        super().__init__()
-        self.step = step
-        self.state_size = [state_size]
-        self.built = True
-
-    def call(self, inputs, states):
-        return self.step(inputs, states)
 
 
 def _phi(x, slope):

@@ -61,7 +61,7 @@ class MemoryNetworkTrainConfig:
     learning_rate: float = 0.005
     halve_every: int = 15  # epochs after which the learning rate is half, the linear ones aside
     clip_norm: float = 40.0  # of each weight's gradient by itself
-    noise: float = 0.1  # empty memories drawn into a story, as a share of its sentences
+    noise: float = 0.1  # gaps drawn into a story's times, at most, as a share of its sentences
     # Trainings from other weights, at once; the model is the one with the lowest training loss.
     restarts: int = 10
     seed: int = 0
@@ -160,6 +160,7 @@ _USE = (
     " sentences each hop looks at."
 )
 _LIMITS = "stories of the bAbI tasks: about 170 words, at most 50 sentences, answers of one word."
+_PARTIAL = " Of task 3 a fifth of the training stories was at hand, and scores leave it out."
 
 PRESETS = (
     *_TESTS,
@@ -181,11 +182,11 @@ PRESETS = (
         "10k",
         summary="Questions about stories: the 20 bAbI tasks, 10,000 questions each; 3 hops.",
         model=MemoryNetworkConfig(vocab_size=180, **_MODEL),
-        # An epoch has ten times the updates of 1k's: fewer epochs, and the best of three, not ten.
-        train=MemoryNetworkTrainConfig(epochs=28, linear_epochs=4, halve_every=6, restarts=3),
+        # An epoch has ten times the updates of 1k's, so there are fewer.
+        train=MemoryNetworkTrainConfig(epochs=34, linear_epochs=4, halve_every=6),
         card=Card(
             use=_USE,
-            limits=_LIMITS,
+            limits=_LIMITS + _PARTIAL,
             hard_input='{"story": ["The office is east of the hallway.",'
             ' "The kitchen is north of the office.", "The garden is west of the bedroom.",'
             ' "The office is west of the garden.", "The bathroom is north of the garden."],'

@@ -9,10 +9,10 @@ from keras import ops
 
 from zoo import attention
 from zoo.models.memory_network.config import MemoryNetworkConfig
+from zoo.models.story_task import require_room, words_alone
 from zoo.text.tokenizer import END_ID, PAD_ID
 
 INITIAL_STDDEV = 0.1  # of every weight; section 4.2
-_NO_ANSWER = -1e9  # the logit of what is no word
 
 
 class MemoryNetwork(keras.Model):
@@ -119,8 +119,7 @@ class MemoryNetwork(keras.Model):
             state = self._update(state, ops.squeeze(context, axis=1), kernel)
             weights.append(hop_weights)
         logits = ops.matmul(state, ops.transpose(self.words[roles.answer]))
-        is_word = ops.arange(self.config.vocab_size) > END_ID
-        return ops.where(is_word, logits, _NO_ANSWER), ops.concatenate(weights, axis=1)
+        return words_alone(logits), ops.concatenate(weights, axis=1)
 
     def remember(self, inputs, embedder=None):
         """Returns what hops match by, what they read, where there is a sentence, what is summed.
@@ -143,11 +142,7 @@ class MemoryNetwork(keras.Model):
         if places is not None:
             filled = ops.take(filled, places, axis=0)
         room = self.config.max_sentences
-        if filled.shape[1] is not None and filled.shape[1] > room:
-            raise ValueError(
-                f"A story has at most max_sentences={room} sentences. "
-                f"Received: {filled.shape[1]}; keep the latest."
-            )
+        require_room(filled.shape[1], room)
         times = inputs["times"] if "times" in inputs else _times(filled)
 
         def memories(sentences, names):

@@ -208,7 +208,8 @@ class StoryBatches(keras.utils.PyDataset):
             "times": noisy_times(
                 places > 0,
                 share=self._config.noise,
-                generator=np.random.default_rng((self._config.seed, self._epoch, index)),
+                # From 1: NumPy takes a 0 at the end for nothing, and that is the order's stream.
+                generator=np.random.default_rng((self._config.seed, self._epoch, index + 1)),
             ),
             "question": self._examples.question[rows],
         }
@@ -267,7 +268,8 @@ def fit(
         if not optimizer.built:
             optimizer.build(copies.trainable_variables)
             run.restore(copies)
-        if run.epochs_done >= end or run.steps_done == config.steps:
+        spent = config.steps is not None and run.steps_done >= config.steps
+        if run.epochs_done >= end or spent:
             continue
         callbacks = [
             StopAfter(config.steps, run.steps_done),

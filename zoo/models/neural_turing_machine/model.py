@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from zoo.attention import addressing
+from zoo.layers.recurrent import FunctionCell
 from zoo.models.neural_turing_machine.config import NeuralTuringMachineConfig
 
 _BOUND = 20.0  # of what sets the heads, and of logits: no exponential overflows
@@ -257,23 +258,10 @@ def _loop(step, x, state: dict, is_step, output_shapes: dict):
                 after[name] = ops.where(condition, after[name], value)
         return outputs, [after[name] for name in state]
 
-    cell = _StepCell(packed_step, [value.shape[-1] for value in state.values()])
+    cell = FunctionCell(packed_step, [value.shape[-1] for value in state.values()])
     layer = keras.layers.RNN(cell, return_sequences=True, return_state=True)
     packed, *last = layer(x, initial_state=list(state.values()))
     return _unpacked(packed, output_shapes), dict(zip(state, last, strict=True))
-
-
-class _StepCell(keras.layers.Layer):
-    """A function as the cell of `keras.layers.RNN`."""
-
-    def __init__(self, step, state_size: list[int]):
-        super().__init__()
-        self.step = step
-        self.state_size = state_size
-        self.built = True
-
-    def call(self, inputs, states):
-        return self.step(inputs, states)
 
 
 def _beside(*tensors):

@@ -7,7 +7,7 @@ and a training that resumes sees what it would have seen. With another seed, and
 without its memory, made wider to have as many weights:
 
     ... --set train.seed=1
-    ... --set model.memory=false --set model.controller_units=120
+    ... --set model.memory=false --set model.controller_units=119
 
 `README.md` beside this file has the settings and what to expect.
 """

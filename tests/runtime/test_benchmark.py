@@ -1,0 +1,20 @@
+"""What it takes to answer, measured on one input at a time."""
+
+import pytest
+from cases import published
+
+from zoo import layout
+from zoo.runtime import benchmark
+
+
+@pytest.mark.parametrize(
+    "name", ["seq2seq_attention_dates", "memory_network_babi_1k", "neural_turing_machine_copy"]
+)
+def test_a_model_of_every_modality_is_measured(name, monkeypatch):
+    monkeypatch.setattr(benchmark, "RUNTIMES", ("litert",))
+    artefact = published(name)
+    [row] = benchmark.benchmark(artefact, calls=2)
+    assert "error" not in row, row
+    assert 0 < row["median_ms"] <= row["p95_ms"] < row["cold_start_ms"]
+    files = {layout.TFLITE, layout.TOKENIZER} & artefact.manifest["files"].keys()
+    assert row["file_mb"] * 1e6 == sum(artefact.manifest["files"][x]["bytes"] for x in files)
