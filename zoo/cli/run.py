@@ -67,7 +67,9 @@ def run(
     if n_best is not None and not isinstance(model, TextModel):
         raise ZooError(f"--n-best is for models that write text. {name} is none.")
     if n_best is not None and not 1 <= n_best <= beam_size:
-        raise ZooError(f"--n-best must be 1 to the beam size, here {beam_size}. Received: {n_best}.")
+        raise ZooError(
+            f"--n-best must be 1 to the beam size, here {beam_size}. Received: {n_best}."
+        )
     read = _reader(model, story)
     with open_lines(text, file) as lines:
         first = 1
