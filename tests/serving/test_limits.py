@@ -204,11 +204,12 @@ def test_connections_are_bounded_and_those_above_are_told(strict):
 
 def test_a_process_is_replaced_when_there_are_files_for_it_again(strict):
     pid = strict.process.pid
+    # Opens the connection, for there will be no files for one.
+    strict.predictions.Predict(request_of(DATE), timeout=120)
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (8, before[1]))
     for worker in strict.workers():
         os.kill(worker, signal.SIGKILL)
-    # By the connection that is open; there are no files for another.
     call = strict.predictions.Predict.future(request_of(DATE), timeout=120)
     strict.wait_for("cannot be loaded again: OSError")
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
