@@ -53,7 +53,6 @@ _ANSWER = ("text", "score", "probability")  # what of a result is written, where
 _MAX_BATCH_SIZE = 256
 _COUNTS = ("shards", "rows", "results", "errors", "cut")
 _STEP = re.compile(r" \[while running '.*'\]")  # what Beam adds to an error
-
 _ERROR = f"{ZooError.__module__}.{ZooError.__name__}: "  # before one in a traceback
 # What a user can put right is told once, by `run_batch`, and needs no traceback: where it happens,
 # and where what workers log arrives.
