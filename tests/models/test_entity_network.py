@@ -308,14 +308,12 @@ WORLD = EntityNetworkConfig(**SIZES | {"width": 32, "slots": 6})
 @pytest.fixture(scope="module")
 def world_attempts():
     """A whole attempt at a small world; one epoch of another, by that trainer and by a new one."""
-    config = EntityNetworkTrainConfig(
-        batch_size=24, epochs=20, learning_rate=0.02, halve_every=20, goal=0.0
-    )
+    config = EntityNetworkTrainConfig(batch_size=24, epochs=20, halve_every=20, goal=0.0)
     stories = readings(_world(400), apart=True), readings(_world(40, seed=1))
     trainer = attempts.Attempts(WORLD, config)
-    whole = trainer.run(*stories, seed=(0, 0))
+    whole = trainer.run(*stories, seed=(0, 0), learning_rate=0.02)
     short = [
-        maker.run(*stories, seed=(0, 1), steps=50)
+        maker.run(*stories, seed=(0, 1), learning_rate=0.02, steps=50)
         for maker in (trainer, attempts.Attempts(WORLD, config))
     ]
     return whole, *short
@@ -341,6 +339,14 @@ def test_an_attempt_depends_on_its_seed_alone(world_attempts):
     for name, weight in alone.weights.items():
         np.testing.assert_allclose(after_another.weights[name], weight, atol=1e-3)
         assert np.abs(whole.weights[name] - weight).max() > 1e-2
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(None, 6), (2, 3)])
+def test_an_attempt_ends_when_nothing_improves(patience, epochs):
+    config = EntityNetworkTrainConfig(batch_size=6, epochs=6, patience=patience)
+    stories = readings(_world(8), apart=True), readings(_world(8))
+    attempt = attempts.Attempts(WORLD, config).run(*stories, seed=(0,), learning_rate=1e-30)
+    assert len(attempt.facts["errors"]) == epochs
 
 
 def test_attempts_that_diverge_end_and_leave_the_weights_as_they_were(tmp_path):
@@ -421,7 +427,9 @@ def trained(tmp_path_factory):
     [((), [0, 1, 1, 0, 0]), ((0,), [1, 0, 1, 0, 0]), ((1,), [0, 1, 0, 1, 0])],
 )
 def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch, last, order):
-    preset = override(TEST, ["train.attempts=3", "train.goal=0.1"])
+    rates = [0.5, 0.25]  # of first and of second attempts
+    changes = {"attempts": 3, "goal": 0.1, "learning_rate": 0.5, "second_learning_rate": 0.25}
+    preset = override(TEST, [f"train.{name}={value}" for name, value in changes.items()])
     model = _model(networks=2)
     errors = [[0.2, 0.2, 0.4], [0.3, 0.1]]  # of each network's attempts
     seeds = []
@@ -430,11 +438,12 @@ def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch, last, o
         def __init__(self, *configurations):
             pass
 
-        def run(self, train, validation, *, seed, steps):
+        def run(self, train, validation, *, seed, learning_rate, steps):
             # Three questions a story: learned one by one, and scored together.
             assert (train.rows.shape, validation.rows.shape) == ((12, 1), (4, 3))
             seeds.append(seed)
             _, network, number = seed
+            assert learning_rate == rates[number % 2]
             error = errors[network][number]
             weights = {name: np.full(part.shape[1:], error) for name, part in model.parts.items()}
             return attempts.Attempt(weights, {"steps": 1, "error": error, "errors": [error]})
@@ -470,6 +479,18 @@ def test_a_resumed_training_is_the_same(trained):
     np.testing.assert_equal(again, weights)
 
 
+def test_networks_trained_at_once_are_the_same(trained, tmp_path):
+    whole, weights = trained[0]
+    report, again = _train(tmp_path / "run", "train.epochs=3", "train.processes=2")
+
+    def attempts_of(report):
+        names = ("network", "attempt", "loss", "errors")
+        return sorted([attempt[name] for name in names] for attempt in report["epochs"])
+
+    assert attempts_of(report) == attempts_of(whole)
+    np.testing.assert_equal(again, weights)
+
+
 def test_a_training_can_be_ended_with_the_attempts_there_are(tmp_path):
     before, _ = _train(tmp_path / "run", "train.epochs=1", "train.steps=7")
     after, _ = _train(tmp_path / "run", "train.epochs=1", "train.steps=1", resume=True)
@@ -487,8 +508,13 @@ def test_a_configuration_survives_json(preset):
     ["model.slots=0", "model.width=0", "model.vocab_size=4", "model.max_sentences=0",
      "model.networks=0", "model.encoding=words", "model.activation=relu", "data.task=21",
      "train.attempts=0", "train.epochs=0", "train.goal=1.5", "train.clip_norm=0",
-     "train.batch_size=0", "train.halve_every=0"],
+     "train.batch_size=0", "train.halve_every=0", "train.processes=0"],
 )  # fmt: skip
 def test_what_makes_no_entity_network_is_refused(change):
     with pytest.raises(ConfigError, match=change.split("=")[0].split(".")[1]):
         override(TEST, [change])
+
+
+def test_updates_are_not_limited_where_networks_are_trained_at_once():
+    with pytest.raises(ConfigError, match="processes"):
+        override(TEST, ["train.processes=2", "train.steps=5"])

@@ -6,9 +6,12 @@ goal, cost less than all of them at once.
 """
 
 import dataclasses
+import itertools
 import math
+import multiprocessing
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 
 import keras
@@ -58,32 +61,47 @@ def fit(
             strict=True,
         )
     ]
-    attempts = Attempts(model.config, config)
     run.restore(model)
-    for number in range(config.attempts):
-        # By the rounds before this one: an order that is the same in a round that was stopped.
-        before = [_best(run.report["epochs"], network, number) for network in range(len(parts))]
-        for network in sorted(range(len(parts)), key=lambda x: (x in last, -before[x])):
-            tried = sum(done["network"] == network for done in run.report["epochs"])
-            best = _best(run.report["epochs"], network, tried)
-            spent = config.steps is not None and run.steps_done >= config.steps
-            if tried > number or best <= config.goal or spent:
-                continue
-            attempt = attempts.run(
-                *parts[network],
-                seed=(config.seed, network, number),
-                steps=None if config.steps is None else config.steps - run.steps_done,
+    report = run.report["epochs"]
+    with _pool(model.config, config) as pool:
+        for number in range(config.attempts):
+            # By the rounds before this one: an order that is the same in a round that was stopped.
+            before = [_best(report, network, number) for network in range(len(parts))]
+            left = [
+                network
+                for network in sorted(range(len(parts)), key=lambda x: (x in last, -before[x]))
+                if before[network] > config.goal
+                and sum(done["network"] == network for done in report) <= number
+            ]
+            jobs = (
+                _Job(
+                    network,
+                    *parts[network],
+                    seed=(config.seed, network, number),
+                    learning_rate=_learning_rate(config, number),
+                    steps=None if config.steps is None else config.steps - run.steps_done,
+                )
+                for network in left
+                if config.steps is None or run.steps_done < config.steps
             )
-            if attempt.weights and attempt.facts["error"] < best:
-                for name, part in model.parts.items():
-                    values = ops.convert_to_numpy(part).copy()
-                    values[network] = attempt.weights[name]
-                    part.assign(values)
-            facts = {"network": network, "attempt": number + 1, **attempt.facts}
-            run.end_epoch(
-                {"epoch": run.epochs_done + 1, **facts}, save_checkpoint=model.save_weights
-            )
-            print({**facts, "errors": facts["errors"][-3:]}, flush=True)
+            for network, attempt in _finished(jobs, pool, config.processes):
+                if attempt.weights and attempt.facts["error"] < before[network]:
+                    for name, part in model.parts.items():
+                        values = ops.convert_to_numpy(part).copy()
+                        values[network] = attempt.weights[name]
+                        part.assign(values)
+                facts = {"network": network, "attempt": number + 1, **attempt.facts}
+                run.end_epoch(
+                    {"epoch": run.epochs_done + 1, **facts}, save_checkpoint=model.save_weights
+                )
+                print({**facts, "errors": facts["errors"][-3:]}, flush=True)
+
+
+def _learning_rate(config: EntityNetworkTrainConfig, number: int) -> float:
+    """Returns that of a network's attempt, counted from 0."""
+    if number % 2 and config.second_learning_rate is not None:
+        return config.second_learning_rate
+    return config.learning_rate
 
 
 def _best(epochs: Sequence[Mapping], network: int, attempts: int) -> float:
@@ -125,12 +143,78 @@ class Attempt:
     Attributes:
         weights: By name, those after the epoch with the lowest validation error; none if the first
             epoch diverged.
-        facts: For the report: `steps` and, of that epoch, `loss` on what it was trained on (nats
-            a question) and `error` on validation questions; and `errors` of every epoch.
+        facts: For the report: `steps`, `learning_rate` and, of that epoch, `loss` on what it was
+            trained on (nats a question) and `error` on validation questions; and `errors` of every
+            epoch.
     """
 
     weights: dict[str, np.ndarray]
     facts: dict
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An attempt to make, by the arguments of `Attempts.run`, and the network that it is for."""
+
+    network: int
+    train: Readings
+    validation: Readings
+    seed: tuple[int, ...]
+    learning_rate: float
+    steps: int | None
+
+
+class _Here(Executor):
+    """A pool of this process alone: what is submitted is done at once."""
+
+    def submit(self, function, /, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def _pool(model: EntityNetworkConfig, config: EntityNetworkTrainConfig) -> Executor:
+    """Returns what runs `_run` of a job, in as many processes as the configuration says."""
+    if config.processes == 1:
+        _start(model, config)
+        return _Here()
+    return ProcessPoolExecutor(
+        config.processes,
+        mp_context=multiprocessing.get_context("spawn"),  # a fork would share a framework's threads
+        initializer=_start,
+        initargs=(model, config),
+    )
+
+
+def _start(model: EntityNetworkConfig, config: EntityNetworkTrainConfig) -> None:
+    """Prepares a process for `_run`."""
+    global _attempts
+    _attempts = Attempts(model, config)
+
+
+def _run(job: _Job) -> Attempt:
+    return _attempts.run(
+        job.train,
+        job.validation,
+        seed=job.seed,
+        learning_rate=job.learning_rate,
+        steps=job.steps,
+    )
+
+
+def _finished(jobs: Iterable[_Job], pool: Executor, room: int) -> Iterator[tuple[int, Attempt]]:
+    """Yields networks and their attempts as they end, `room` at a time.
+
+    A job is taken from `jobs` when it can begin, and not before what has ended is yielded.
+    """
+    jobs, running = iter(jobs), {}
+    while True:
+        for job in itertools.islice(jobs, room - len(running)):
+            running[pool.submit(_run, job)] = job.network
+        if not running:
+            return
+        for done in wait(running, return_when=FIRST_COMPLETED).done:
+            yield running.pop(done), done.result()
 
 
 class Attempts:
@@ -160,6 +244,7 @@ class Attempts:
         validation: Readings,
         *,
         seed: tuple[int, ...],
+        learning_rate: float,
         steps: int | None = None,
     ) -> Attempt:
         """Returns a training from its start to the goal, or to the last epoch.
@@ -168,12 +253,13 @@ class Attempts:
             train: To learn.
             validation: To score after each epoch.
             seed: Of the start and of the order of the stories; lower than 2**32 each.
+            learning_rate: Of the first epochs.
             steps: Stop after so many updates.
         """
         config, network = self._config, self._network
         self._begin(seed)
         batches = ReadingBatches(train, batch_size=config.batch_size, seed=seed)
-        watch = _Watch(config, steps)
+        watch = _Watch(config, learning_rate, steps)
         network.fit(
             batches,
             epochs=config.epochs,
@@ -224,9 +310,10 @@ class QuestionError(keras.metrics.Metric):
 class _Watch(keras.callbacks.Callback):
     """Sets the learning rate, keeps the best weights, and ends the attempt."""
 
-    def __init__(self, config: EntityNetworkTrainConfig, steps: int | None):
+    def __init__(self, config: EntityNetworkTrainConfig, learning_rate: float, steps: int | None):
         super().__init__()
         self._config = config
+        self._rate = learning_rate
         self._limit = steps
         self._steps = 0
         self._history: list[dict] = []
@@ -234,8 +321,8 @@ class _Watch(keras.callbacks.Callback):
         self.weights: dict[str, np.ndarray] = {}
 
     def on_epoch_begin(self, epoch, logs=None):
-        rate = self._config.learning_rate * 0.5 ** (epoch // self._config.halve_every)
-        self.model.optimizer.learning_rate = rate
+        halvings = epoch // self._config.halve_every
+        self.model.optimizer.learning_rate = self._rate * 0.5**halvings
         self._started = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -258,13 +345,23 @@ class _Watch(keras.callbacks.Callback):
             self.weights = {
                 name: ops.convert_to_numpy(weight)[0] for name, weight in self.model.parts.items()
             }
-        if found["error"] <= self._config.goal:
+        if found["error"] <= self._config.goal or self._is_stale():
             self.model.stop_training = True
+
+    def _is_stale(self) -> bool:
+        if self._config.patience is None:
+            return False
+        lowest = [
+            min(range(len(self._history)), key=lambda epoch: self._history[epoch][name])
+            for name in ("error", "validation_loss")
+        ]
+        return len(self._history) - 1 - max(lowest) >= self._config.patience
 
     def facts(self) -> dict:
         best = self._best or {"loss": None, "error": 1.0}
         return {
             "steps": self._steps,
+            "learning_rate": self._rate,
             "loss": best["loss"],
             "error": best["error"],
             "errors": [round(found["error"], 4) for found in self._history],
