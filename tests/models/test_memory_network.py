@@ -200,7 +200,7 @@ def test_places_name_the_sentences_of_stories(changes):
 def test_one_hop_is_soft_attention():
     model, inputs = _model(hops=1), _inputs()
     keys, values, filled, _ = model.remember(inputs)
-    query = model._by_rows(inputs["question"])("0")
+    query = model._by_rows()("question", inputs["question"])["0"]
     context, weights = attention.attend(
         attention.dot_scores(query[:, None], keys["0"]), values["1"], filled
     )
@@ -249,7 +249,7 @@ def test_the_order_of_sentences_is_told_by_time_alone(temporal):
 def test_an_empty_memory_adds_nothing_to_the_question():
     model, inputs = _model(), _inputs()
     logits, weights = map(_array, model.answer(inputs))
-    question = _array(model._by_rows(inputs["question"])("0"))
+    question = _array(model._by_rows()("question", inputs["question"])["0"])
     expected = question[2] @ _array(model.words["3"]).T
     np.testing.assert_allclose(logits[2, 4:], expected[4:], atol=1e-5)
     assert not weights[2].any()

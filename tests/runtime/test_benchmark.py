@@ -3,7 +3,7 @@
 import pytest
 from cases import published
 
-from zoo import layout
+from zoo import cli, layout
 from zoo.runtime import benchmark
 
 
@@ -18,3 +18,12 @@ def test_a_model_of_every_modality_is_measured(name, monkeypatch):
     assert 0 < row["median_ms"] <= row["p95_ms"] < row["cold_start_ms"]
     files = {layout.TFLITE, layout.TOKENIZER} & artefact.manifest["files"].keys()
     assert row["file_mb"] * 1e6 == sum(artefact.manifest["files"][x]["bytes"] for x in files)
+
+
+def test_a_benchmark_in_which_nothing_ran_fails(monkeypatch, capsys):
+    missing = dict.fromkeys(benchmark._NEEDED, "no_such_package")
+    monkeypatch.setattr(benchmark, "_NEEDED", missing)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["benchmark", str(published("seq2seq_attention_dates").folder)])
+    assert ended.value.code == 1
+    assert capsys.readouterr().out.count("no_such_package is not installed") == len(missing)

@@ -34,17 +34,15 @@ def softmax_beside_empty(scores, mask=None, *, empty):
     """
 
     def normalize(scores, mask):
-        mask = ops.ones_like(scores, "bool") if mask is None else mask
+        # One more key stands for all of them: exp(log(empty)) = empty.
         count = ops.cast(empty, scores.dtype)
-        bound = ops.cast(ops.where(mask, _NO_BOUND, _MASKED_SCORE), scores.dtype)
-        scores = ops.minimum(scores, bound)
-        highest = ops.max(scores, axis=-1, keepdims=True)
-        highest = ops.where(count > 0, ops.maximum(highest, 0.0), highest)
-        exponentials = ops.exp(scores - highest) * ops.cast(mask, scores.dtype)
-        total = ops.sum(exponentials, axis=-1, keepdims=True)
-        # An empty row without empty keys has a total of 0; all others have one of about 1 or more.
-        rest = ops.where(count > 0, count * ops.exp(ops.minimum(-highest, 0.0)), 0.0)
-        return exponentials / ops.maximum(total + rest, 0.5)
+        beside = ops.where(count > 0, ops.log(ops.maximum(count, 1.0)), _MASKED_SCORE)
+        if beside.shape[:-1] != scores.shape[:-1] or not beside.shape:
+            beside = ops.broadcast_to(beside, (*ops.shape(scores)[:-1], 1))
+        bounded = scores if mask is None else _bounded(scores, mask)
+        weights = _softmax(ops.concatenate([bounded, beside], axis=-1))[..., :-1]
+        # Where nothing may be attended to, and no key is empty, all weigh the same.
+        return weights if mask is None else weights * ops.cast(mask, scores.dtype)
 
     return _in_single(normalize, scores, mask)
 
@@ -77,12 +75,16 @@ def _in_single(normalize, scores, mask):
 def _masked_softmax(scores, mask):
     if mask is None:
         return _softmax(scores)
+    return _softmax(_bounded(scores, mask)) * ops.cast(mask, scores.dtype)
+
+
+def _bounded(scores, mask):
+    """Returns scores that have no weight in a softmax where `mask` is False."""
     # Bounded from above, not chosen by `where`, which LiteRT runs outside of its fast kernels; and
     # never by adding a bias: within TensorFlow's graph loops an added bias came back as an empty
     # tensor (tensorflow 2.21 with oneDNN).
     bound = ops.where(mask, _NO_BOUND, _MASKED_SCORE)
-    weights = _softmax(ops.minimum(scores, ops.cast(bound, scores.dtype)))
-    return weights * ops.cast(mask, scores.dtype)
+    return ops.minimum(scores, ops.cast(bound, scores.dtype))
 
 
 def _sparsemax(scores, mask):

@@ -4,6 +4,7 @@ Results go to standard output, messages and progress to standard error; `zoo.con
 statuses.
 """
 
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -166,7 +167,7 @@ def benchmark(
     else:
         click.echo(table(rows))
     if all("error" in row for row in rows):
-        raise click.exceptions.Exit(1)
+        sys.exit(1)
 
 
 for command in (run, attend, export, deploy, serve, batch):

@@ -16,7 +16,7 @@ class Graph:
     Args:
         model: A Keras model on the TensorFlow backend. Of its variables, those that the functions
             use are saved with them.
-        kernels: Of `GenerationTask.keep_kernels`, as well.
+        kernels: Of the task's `keep_kernels`, as well.
 
     Raises:
         ZooError: If Keras was started with another backend.

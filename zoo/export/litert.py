@@ -28,6 +28,7 @@ from zoo.export.artefact import carried_facts, write_manifest
 from zoo.export.card import write_card
 from zoo.export.golden import golden_inputs, golden_outputs, replay, save_golden
 from zoo.models.restore import restore_task
+from zoo.models.story_task import StoryTask
 from zoo.registry import Artefact
 from zoo.runtime.litert_engine import LiteRTEngine
 from zoo.signature import Signature
@@ -128,7 +129,8 @@ def convert(
     from zoo.export.graph import Graph, add_signatures
 
     signatures = _signatures(task, beam_size)
-    graph = Graph(task.model)
+    # Kernels of text models would lie in the file beside the tables that they are made of.
+    graph = Graph(task.model, task.keep_kernels() if isinstance(task, StoryTask) else ())
     sizes = {**task.static_sizes, "B": batch_size}
     add_signatures(graph, [_with_outputs_apart(x) for x in signatures], sizes)
     with tempfile.TemporaryDirectory() as folder:

@@ -65,7 +65,7 @@ def export_saved_model(
     with paths.new_folder(target) as folder:
         task = restore_task(source)
         serve = _SERVE[preset.modality]
-        graph = Graph(task.model, task.keep_kernels() if preset.modality == "text" else ())
+        graph = Graph(task.model, () if preset.modality == "sequence" else task.keep_kernels())
         open_sizes = dict.fromkeys(task.static_sizes)
         main, *others = task.signatures(**({"beam_size": beam_size} if beam_size > 1 else {}))
         function = serve.guarded(main.function, task.model.config, **({"xla": xla} if xla else {}))

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from keras import Model, ops
+from keras import Model, Variable, ops
 
 from zoo.config import Preset
 from zoo.signature import Signature, TensorSpec
@@ -53,6 +53,14 @@ class StoryTask(ABC):
     @abstractmethod
     def looks(self) -> dict[str, TensorSpec]:
         """Returns what `predict` gives beside the answer: where the model looked for it."""
+
+    def keep_kernels(self) -> list[Variable]:
+        """Computes once for all what answers read of the weights, where they change no more.
+
+        Returns:
+            The variables that it is kept in, none of which are the model's; here there are none.
+        """
+        return []
 
     def signatures(self) -> tuple[Signature, ...]:
         """Returns `predict`."""

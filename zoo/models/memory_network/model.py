@@ -89,9 +89,31 @@ class MemoryNetwork(keras.Model):
         """Returns the logits `(B, V)`, by products whose gradients are fast; see the class."""
         return self._answer(inputs, self._by_bags)[0]
 
-    def answer(self, inputs):
-        """Returns the logits `(B, V)` and the weights of each hop over the memory `(B, K, M)`."""
-        return self._answer(inputs, self._by_rows)
+    def answer(self, inputs, row_tables=None):
+        """Returns the logits `(B, V)` and the weights of each hop over the memory `(B, K, M)`.
+
+        Args:
+            inputs: As `call` takes them.
+            row_tables: What `row_tables()` returned, if it was called before.
+        """
+        return self._answer(inputs, self._by_rows(row_tables))
+
+    def row_tables(self) -> dict:
+        """Returns what `answer` reads of the tables, side by side, for one gather and one sum.
+
+        memories  `(J * V, N * D)`, of the N tables of `roles.memories`: row j * V + v is word v
+                  at place j of a sentence, weighted
+        question  `(J * V, D)`, of the question's table
+        times     `(M, N * D)`, of the tables of times
+        """
+        roles = self.roles
+        found = {
+            "memories": self._weighted_rows(roles.memories),
+            "question": self._weighted_rows((roles.question,)),
+        }
+        if self.config.temporal:
+            found["times"] = self._side_by_side(self.times, roles.memories)
+        return found
 
     def _answer(self, inputs, embedder):
         roles = self.roles
@@ -103,7 +125,7 @@ class MemoryNetwork(keras.Model):
             count = ops.sum(ops.cast(filled, "float32"), axis=1)[:, None, None]
             empty = self.config.max_sentences - count
             normalize = functools.partial(attention.softmax_beside_empty, empty=empty)
-        state = embedder(inputs["question"])(roles.question)  # (B, D), u in the paper
+        state = embedder("question", inputs["question"])[roles.question]  # (B, D), u in the paper
         weights = []
         for match, read, kernel in zip(roles.match, roles.read, self.kernels, strict=True):
             scores = attention.dot_scores(state[:, None], keys[match])
@@ -133,10 +155,11 @@ class MemoryNetwork(keras.Model):
 
         Args:
             inputs: As `call` takes them.
-            embedder: From sentences `(..., L)` to a function from a table's name to their vectors
-                `(..., D)`.
+            embedder: From sentences `(..., L)`, and times of their shape or None, to their vectors
+                `(..., D)` by the names of tables: those of the first argument, `memories` or
+                `question`. By default by rows.
         """
-        embedder = embedder or self._by_rows
+        embedder = embedder or self._by_rows()
         story, places = inputs["story"], inputs.get("places")
         filled = ops.any(ops.not_equal(story, PAD_ID), axis=-1)
         if places is not None:
@@ -145,18 +168,15 @@ class MemoryNetwork(keras.Model):
         require_room(filled.shape[1], room)
         times = inputs["times"] if "times" in inputs else _times(filled)
 
-        def memories(sentences, names):
-            embed = embedder(sentences)
-            found = {}
-            for name in names:
-                found[name] = embed(name)
-                if not self.config.temporal:
-                    continue
-                if places is not None:
-                    found[name] = ops.concatenate([found[name], self.times[name]], axis=0)
-                else:
-                    found[name] = found[name] + ops.take(self.times[name], times, axis=0)
-            return found
+        def memories(sentences):
+            if not self.config.temporal:
+                return embedder("memories", sentences)
+            if places is None:
+                return embedder("memories", sentences, times)
+            return {
+                name: ops.concatenate([vectors, self.times[name]], axis=0)
+                for name, vectors in embedder("memories", sentences).items()
+            }
 
         summed = None
         if places is not None:
@@ -165,9 +185,8 @@ class MemoryNetwork(keras.Model):
             if self.config.temporal:
                 summed = ops.concatenate([summed, _one_hot(times, room)], axis=-1)
         if "values" in inputs:
-            keys = memories(story, set(self.roles.match))
-            return keys, memories(inputs["values"], set(self.roles.read)), filled, summed
-        both = memories(story, self.roles.memories)
+            return memories(story), memories(inputs["values"]), filled, summed
+        both = memories(story)
         return both, both, filled, summed
 
     def _update(self, state, context, kernel):
@@ -182,7 +201,7 @@ class MemoryNetwork(keras.Model):
     # A sentence is the sum over j of l[j] * table x[j], `(..., D)`. The weight l[k, j] of component
     # k depends on the position as r[j] + s[k] t[j], so it is two sums, weighted by r and by t.
 
-    def _by_bags(self, sentences):
+    def _by_bags(self, role, sentences, times=None):
         """Embeds weighted bags of words, the same for every table, by a product of matrices.
 
         Vocabularies of hundreds of words are what it is for. Its gradient is a product too, where
@@ -193,20 +212,67 @@ class MemoryNetwork(keras.Model):
         bags = ops.matmul(weights, one_hot)  # (..., W, V)
         bags = [bags[..., index, :] for index in range(weights.shape[-2])]
         # A product each, not one that is cut in two: the gradient of a cut is slow.
-        return lambda name: self._sum([ops.matmul(bag, self.words[name]) for bag in bags])
+        found = {
+            name: self._sum([ops.matmul(bag, self.words[name]) for bag in bags])
+            for name in self._tables(role)
+        }
+        if times is not None:
+            found = {
+                name: x + ops.take(self.times[name], times, axis=0) for name, x in found.items()
+            }
+        return found
 
-    def _by_rows(self, sentences):
-        """Embeds words by their rows of a table, the fastest way without a gradient."""
-        weights = position_weights(sentences, self.config)  # (..., W, L)
-        weights = [weights[..., index, :, None] for index in range(weights.shape[-2])]
-        weight = self._sum(weights)  # (..., L, D or 1)
-        return lambda name: ops.sum(weight * ops.take(self.words[name], sentences, axis=0), axis=-2)
+    def _by_rows(self, row_tables=None):
+        """Returns what embeds by rows of `row_tables`, the fastest way without a gradient."""
+        row_tables = self.row_tables() if row_tables is None else row_tables
 
-    def _sum(self, parts):
-        """Returns the first of `parts` and the second, if there is one, times s."""
+        def embed(role, sentences, times=None):
+            names, words = self._tables(role), self.config.vocab_size
+            table = ops.convert_to_tensor(row_tables[role])
+            # What is beyond the longest sentence is padding, zeros at every place.
+            place = ops.minimum(ops.arange(ops.shape(sentences)[-1]), table.shape[0] // words - 1)
+            rows = ops.take(table, sentences + place * words, axis=0)  # (..., L, N * D)
+            if self.config.encoding == "position":
+                rows = self._word_weights(sentences, len(names)) * rows
+            vectors = ops.sum(rows, axis=-2)
+            if times is not None:
+                table = ops.convert_to_tensor(row_tables["times"])
+                vectors = vectors + ops.take(table, times, axis=0)
+            return dict(zip(names, ops.split(vectors, len(names), axis=-1), strict=True))
+
+        return embed
+
+    def _weighted_rows(self, names):
+        """Returns tables `(J * V, N * D)` as `row_tables` says; J is 1 where l tells nothing yet.
+
+        That is with `bag`, and with `position`, whose weights depend on a sentence's length.
+        """
+        config = self.config
+        is_word = ops.cast(ops.arange(config.vocab_size) > END_ID, "float32")
+        table = self._side_by_side(self.words, names) * is_word[:, None]
+        if config.encoding != "spread_position":
+            return table
+        longest = max(config.max_sentence_length, config.max_question_length)
+        weights = self._word_weights(np.full(longest, END_ID + 1), len(names))  # (J, N * D)
+        return ops.reshape(weights[:, None] * table, (-1, table.shape[-1]))
+
+    def _word_weights(self, sentences, tables):
+        """Returns l of every word of sentences `(..., L)`, `(..., L, tables * D)`."""
+        parts = position_weights(sentences, self.config)
+        parts = [parts[..., index, :, None] for index in range(parts.shape[-2])]
+        return self._sum(parts, tables)
+
+    def _side_by_side(self, tables, names):
+        return ops.concatenate([tables[name] for name in names], axis=-1)
+
+    def _tables(self, role):
+        return self.roles.memories if role == "memories" else (self.roles.question,)
+
+    def _sum(self, parts, tables=1):
+        """Returns the first of `parts` and the second, if there is one, times s of each table."""
         if self.config.encoding == "bag":
             return parts[0]
-        return parts[0] + component_slopes(self.config) * parts[1]
+        return parts[0] + np.tile(component_slopes(self.config), tables) * parts[1]
 
     def _weight(self, name: str, rows: int):
         return self.add_weight(
