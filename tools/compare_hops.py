@@ -73,7 +73,9 @@ def measured(size: str, hops: int, arguments: argparse.Namespace) -> dict:
 
 def table(results: dict) -> list[str]:
     """Returns the lines of the table: a row a task, a column a training."""
-    columns = [(size, hops, run) for size, runs in results.items() for hops, run in runs.items()]
+    columns = [
+        (size, hops, run) for size, runs in results.items() for hops, run in sorted(runs.items())
+    ]
     paper = PAPER if "1k" in results else {}
     heads = [f"{size}, {hops}" for size, hops, _ in columns] + [f"paper 1k, {x}" for x in paper]
     lines = [f"| task | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]

@@ -497,6 +497,46 @@ def test_a_training_can_be_ended_with_the_attempts_there_are(tmp_path):
     assert after["epochs"] == before["epochs"] and after["test"] == before["test"]
 
 
+def test_networks_that_it_starts_from_are_kept_where_no_attempt_is_better(tmp_path):
+    first, weights = _train(tmp_path / "first", "train.epochs=2", "train.attempts=1")
+    changes = ["train.epochs=1", "train.attempts=1", "train.learning_rate=1e-9"]
+    start = f"train.start_from={tmp_path / 'first'}"
+    second, again = _train(tmp_path / "second", *changes, start)
+    given, tried = second["epochs"][:2], second["epochs"][2:]
+    assert [(x["network"], x["attempt"], x["steps"]) for x in given] == [(0, 0, 0), (1, 0, 0)]
+    assert [x["error"] for x in given] == [x["error"] for x in first["epochs"]]
+    assert tried
+    for attempt in tried:  # of new weights, which know nothing
+        assert attempt["attempt"] == 1
+        assert attempt["error"] >= given[attempt["network"]]["error"]
+    np.testing.assert_equal(again, weights)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"networks": 1}, "Expected 2 networks"), ({"slots": 9}, "keys of the shape")],
+)
+def test_a_start_that_does_not_fit_is_refused(tmp_path, changes, message):
+    start = _model(**{"networks": 2, **changes})
+    run = RunFolder(tmp_path / "run", TEST, command="train", resume=False)
+    world = _joined(_world(4), _world(4, task=2))
+    with pytest.raises(ZooError, match=message):
+        attempts.fit(_model(networks=2), world, world, config=TEST.train, run=run, start=start)
+
+
+def test_a_training_does_not_start_from_a_model_of_other_words(tmp_path):
+    with pytest.raises(ZooError, match="knows other words"):
+        _train(tmp_path / "run", "train.start_from=entity_network_babi_10k")
+
+
+def test_a_training_goes_on_with_more_attempts(tmp_path):
+    changes = ["train.epochs=1", "train.goal=0"]
+    before, _ = _train(tmp_path / "run", *changes, "train.attempts=1")
+    after, _ = _train(tmp_path / "run", *changes, "train.attempts=2", resume=True)
+    assert len(before["epochs"]) == 2 and len(after["epochs"]) > 2
+    assert after["epochs"][:2] == before["epochs"]
+
+
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_a_configuration_survives_json(preset):
     values = json.loads(json.dumps(preset.configuration()))

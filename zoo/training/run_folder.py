@@ -24,6 +24,7 @@ from zoo.config import Preset, from_dict
 from zoo.errors import ZooError
 from zoo.export import artefact
 
+_HOW_LONG = {"epochs", "steps", "attempts", "patience", "goal", "processes"}
 _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "sentencepiece")
 
 
@@ -177,7 +178,7 @@ def _lasting(configuration):
     """Returns what of a configuration a resumed training may not change: all but how long."""
     if not isinstance(configuration, dict):
         return configuration
-    return {name: value for name, value in configuration.items() if name not in ("epochs", "steps")}
+    return {name: value for name, value in configuration.items() if name not in _HOW_LONG}
 
 
 def device() -> str:

@@ -36,12 +36,14 @@ def fit(
     config: EntityNetworkTrainConfig,
     run: RunFolder,
     last: Collection[int] = (),
+    start: EntityNetwork | None = None,
 ) -> None:
     """Trains every network of `model`, from the run's last checkpoint or from its start.
 
-    First every network once, then those that missed the goal again, the worst of them first, and so
-    on; of its attempts a network keeps the one with the lowest validation error. An attempt is an
-    epoch of the report, with a checkpoint after it.
+    The networks of `start` are the attempts before the first. First every network once, then those
+    that missed the goal again, the worst of them first, and so on; of its attempts a network keeps
+    the one with the lowest validation error. An attempt is an epoch of the report, with a
+    checkpoint after it.
 
     Args:
         model: Gets the weights.
@@ -50,6 +52,8 @@ def fit(
         config: How.
         run: Where the report and the checkpoints go.
         last: Networks whose attempts come last in every round, whatever their errors.
+        start: A model of as many networks, each trained on what it is to learn here; what it has no
+            weights of is zeros.
     """
     parts = [
         # Questions of one story in one batch are too much alike: its network learns the training
@@ -63,43 +67,75 @@ def fit(
     ]
     run.restore(model)
     report = run.report["epochs"]
+
+    def keep(network: int, number: int, attempt: Attempt) -> None:
+        """Takes the weights of an attempt that is the best, and writes what it came to."""
+        if attempt.weights and attempt.facts["error"] < _best(report, network, config.attempts):
+            for name, part in model.parts.items():
+                values = ops.convert_to_numpy(part).copy()
+                values[network] = attempt.weights[name]
+                part.assign(values)
+        facts = {"network": network, "attempt": number, **attempt.facts}
+        run.end_epoch({"epoch": run.epochs_done + 1, **facts}, save_checkpoint=model.save_weights)
+        print({**facts, "errors": facts["errors"][-3:]}, flush=True)
+
     with _pool(model.config, config) as pool:
-        for number in range(config.attempts):
+        if start is not None:
+            scored = {done["network"] for done in report if done["attempt"] == 0}
+            jobs = (
+                _Job(network, *parts[network], weights=_weights_of(start, network, like=model))
+                for network in range(len(parts))
+                if network not in scored
+            )
+            for network, attempt in _finished(jobs, pool, config.processes):
+                keep(network, 0, attempt)
+        for number in range(1, config.attempts + 1):
             # By the rounds before this one: an order that is the same in a round that was stopped.
-            before = [_best(report, network, number) for network in range(len(parts))]
-            left = [
-                network
-                for network in sorted(range(len(parts)), key=lambda x: (x in last, -before[x]))
-                if before[network] > config.goal
-                and sum(done["network"] == network for done in report) <= number
-            ]
+            before = [_best(report, network, number - 1) for network in range(len(parts))]
+            made = {done["network"] for done in report if done["attempt"] == number}
             jobs = (
                 _Job(
                     network,
                     *parts[network],
-                    seed=(config.seed, network, number),
+                    seed=(config.seed, network, number - 1),
                     learning_rate=_learning_rate(config, number),
                     steps=None if config.steps is None else config.steps - run.steps_done,
                 )
-                for network in left
-                if config.steps is None or run.steps_done < config.steps
+                for network in sorted(range(len(parts)), key=lambda x: (x in last, -before[x]))
+                if before[network] > config.goal
+                and network not in made
+                and (config.steps is None or run.steps_done < config.steps)
             )
             for network, attempt in _finished(jobs, pool, config.processes):
-                if attempt.weights and attempt.facts["error"] < before[network]:
-                    for name, part in model.parts.items():
-                        values = ops.convert_to_numpy(part).copy()
-                        values[network] = attempt.weights[name]
-                        part.assign(values)
-                facts = {"network": network, "attempt": number + 1, **attempt.facts}
-                run.end_epoch(
-                    {"epoch": run.epochs_done + 1, **facts}, save_checkpoint=model.save_weights
-                )
-                print({**facts, "errors": facts["errors"][-3:]}, flush=True)
+                keep(network, number, attempt)
+
+
+def _weights_of(
+    start: EntityNetwork, network: int, *, like: EntityNetwork
+) -> dict[str, np.ndarray]:
+    """Returns the weights of one network of `start`, by the names of those of `like`."""
+    if start.config.networks != like.config.networks:
+        raise ZooError(
+            f"Expected {like.config.networks} networks to start from. "
+            f"There are {start.config.networks}."
+        )
+    weights = {}
+    for name, part in like.parts.items():
+        given = (
+            ops.convert_to_numpy(start.parts[name]) if name in start.parts else np.zeros(part.shape)
+        )
+        if given.shape != part.shape:
+            raise ZooError(
+                f"Expected a model with {name} of the shape {tuple(part.shape)} to start from. "
+                f"It has {given.shape}."
+            )
+        weights[name] = given[network].astype("float32")
+    return weights
 
 
 def _learning_rate(config: EntityNetworkTrainConfig, number: int) -> float:
-    """Returns that of a network's attempt, counted from 0."""
-    if number % 2 and config.second_learning_rate is not None:
+    """Returns that of a network's attempt, counted from 1."""
+    if number % 2 == 0 and config.second_learning_rate is not None:
         return config.second_learning_rate
     return config.learning_rate
 
@@ -154,14 +190,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class _Job:
-    """An attempt to make, by the arguments of `Attempts.run`, and the network that it is for."""
+    """An attempt to make of a network, by `Attempts.run`; or `weights` to score."""
 
     network: int
     train: Readings
     validation: Readings
-    seed: tuple[int, ...]
-    learning_rate: float
-    steps: int | None
+    seed: tuple[int, ...] = ()
+    learning_rate: float = 0.0
+    steps: int | None = None
+    weights: dict[str, np.ndarray] | None = None
 
 
 class _Here(Executor):
@@ -193,6 +230,8 @@ def _start(model: EntityNetworkConfig, config: EntityNetworkTrainConfig) -> None
 
 
 def _run(job: _Job) -> Attempt:
+    if job.weights is not None:
+        return _attempts.score(job.weights, job.validation)
     return _attempts.run(
         job.train,
         job.validation,
@@ -269,6 +308,16 @@ class Attempts:
             verbose=0,
         )
         return Attempt(watch.weights, watch.facts())
+
+    def score(self, weights: dict[str, np.ndarray], validation: Readings) -> Attempt:
+        """Returns `weights` as an attempt without an update, scored on `validation`."""
+        for name, weight in self._network.parts.items():
+            weight.assign(weights[name][None])
+        batches = ReadingBatches(validation, batch_size=self._config.batch_size, seed=None)
+        scores = self._network.evaluate(batches, verbose=0, return_dict=True)
+        error = float(scores["error"])
+        facts = {"steps": 0, "learning_rate": 0.0, "loss": None, "error": error}
+        return Attempt(weights, {**facts, "errors": [round(error, 4)], "train_seconds": 0.0})
 
     def _begin(self, seed: tuple[int, ...]) -> None:
         """Draws new weights, and makes the optimizer forget."""
