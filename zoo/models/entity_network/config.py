@@ -149,14 +149,14 @@ PRESETS = (
             biases=True,
             networks=20,
         ),
-        # At a third of the paper's learning rate most tasks are learned sooner, and task 16 at all;
-        # at the paper's, 17 and 19 are learned better. Version 2 began with the networks of version
-        # 1, and had three attempts at most.
+        # At a third of the paper's learning rate most tasks are learned sooner, and task 16 at all.
+        # Without `start_from` it is a training from new weights.
         train=EntityNetworkTrainConfig(
+            start_from="entity_network_babi_10k@1",
+            attempts=6,
             epochs=60,
             patience=15,
             learning_rate=0.003,
-            second_learning_rate=0.01,
             clip_norm=1.25,
             goal=0.005,
         ),
@@ -167,12 +167,11 @@ PRESETS = (
             limits="stories of one bAbI task at a time: about 170 words, at most 70 sentences,"
             " answers of one word. Of task 3 a fifth of the training stories was at hand, and"
             " scores leave it out.",
-            hard_input='{"story": ["Julius is a swan.", "Lily is a rhino.", "Julius is yellow.",'
-            ' "Bernhard is a swan.", "Lily is green.", "Brian is a frog.", "Greg is a frog.",'
-            ' "Greg is green.", "Brian is green."], "question": "What color is Bernhard?"}',
-            hard_input_expected="yellow",
-            hard_input_reason="that all animals of a kind have one color (task 16) it never"
-            " learned",
+            hard_input='{"story": ["The red square is below the blue square.",'
+            ' "The red square is to the left of the pink rectangle."],'
+            ' "question": "Is the pink rectangle above the blue square?"}',
+            hard_input_expected="no",
+            hard_input_reason="where things stand (task 17) it has learned in nine of ten cases",
         ),
     ),
 )
