@@ -256,6 +256,10 @@ def _finished(jobs: Iterable[_Job], pool: Executor, room: int) -> Iterator[tuple
             yield running.pop(done), done.result()
 
 
+# Stands after a seed, where numbers of epochs stand for the order of stories; no epoch is this one.
+_OF_WEIGHTS = 2**32 - 1
+
+
 class Attempts:
     """Trains one network again and again; what is compiled serves for all.
 
@@ -323,7 +327,7 @@ class Attempts:
         """Draws new weights, and makes the optimizer forget."""
         drawn = EntityNetwork(self._network.config)
         # Not of `seed` alone: NumPy takes the 0 after it, of the first epoch's order, for nothing.
-        generator = np.random.default_rng((*seed, self._config.epochs))
+        generator = np.random.default_rng((*seed, _OF_WEIGHTS))
         keras.utils.set_random_seed(int(generator.integers(2**32)))
         drawn.build()
         for name, weight in self._network.parts.items():

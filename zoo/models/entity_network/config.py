@@ -152,7 +152,7 @@ PRESETS = (
         # At a third of the paper's learning rate most tasks are learned sooner, and task 16 at all.
         # Without `start_from` it is a training from new weights.
         train=EntityNetworkTrainConfig(
-            start_from="entity_network_babi_10k@1",
+            start_from="entity_network_babi_10k@2",
             attempts=6,
             epochs=60,
             patience=15,

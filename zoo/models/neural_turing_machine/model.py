@@ -83,15 +83,20 @@ class NeuralTuringMachine(keras.Model):
         initializer = keras.initializers.RandomNormal(stddev=stddev)
         return self.add_weight(name=name, shape=shape, initializer=initializer)
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         """Returns what every step gives, and the memory at the end; see the class."""
         x, length = inputs["inputs"], inputs.get("length")
         batch_size, num_steps = ops.shape(x)[:2]
         is_step = None
         if length is not None:
             is_step = ops.arange(num_steps, dtype="int32")[None] < length[:, None]
+        step = self.step
+        if training and keras.backend.backend() == "jax":
+            # To compute a step again for its gradient takes less time than to keep its dozen
+            # memories until then. TensorFlow (2.21) cannot: its loops lose the weights.
+            step = keras.remat(step)
         outputs, state = _loop(
-            self.step, x, self.start(batch_size), is_step, _output_shapes(self.config)
+            step, x, self.start(batch_size), is_step, _output_shapes(self.config)
         )
         if self.config.memory:
             outputs["memory"] = state["memory"]
