@@ -548,3 +548,37 @@ def test_jax_gives_the_numbers_of_tensorflow(predicted, tmp_path):
     assert set(there) == set(here)
     for output, array in here.items():
         np.testing.assert_allclose(there[output], array, atol=1e-4, err_msg=output)
+
+
+TRAIN = """
+import json, sys
+import keras, numpy as np
+from zoo.models.neural_turing_machine.config import NeuralTuringMachineConfig
+from zoo.models.neural_turing_machine.model import NeuralTuringMachine
+weights, sizes = sys.argv[1:]
+model = NeuralTuringMachine(NeuralTuringMachineConfig(**eval(sizes)))
+model.build()
+model.load_weights(weights)
+model.compile(optimizer=keras.optimizers.SGD(0.05))
+losses = []
+for steps in (5, 8, 5):
+    generator = np.random.default_rng(steps)
+    inputs = generator.normal(size=(4, steps, model.config.input_width)).astype("float32")
+    answers = generator.integers(2, size=(4, steps, model.config.output_width)).astype("float32")
+    asked = np.ones((4, steps), "float32")
+    losses.append(float(model.train_on_batch({"inputs": inputs}, answers, asked)))
+print(json.dumps([keras.backend.backend(), losses]))
+"""
+
+
+def test_jax_learns_as_tensorflow_does(predicted, tmp_path):
+    weights = tmp_path / "model.weights.h5"
+    predicted("lstm")[0].model.save_weights(weights)
+    losses = {}
+    for backend in ("tensorflow", "jax"):
+        printed = run_python(TRAIN, weights, repr(SIZES), KERAS_BACKEND=backend)
+        name, losses[backend] = json.loads(printed)
+        assert name == backend
+    first, _, again = losses["jax"]
+    assert again < first - 0.1
+    np.testing.assert_allclose(losses["jax"], losses["tensorflow"], rtol=1e-5)

@@ -93,8 +93,9 @@ class NeuralTuringMachine(keras.Model):
         step = self.step
         if training and keras.backend.backend() == "jax":
             # To compute a step again for its gradient takes less time than to keep its dozen
-            # memories until then. TensorFlow (2.21) cannot: its loops lose the weights.
-            step = keras.remat(step)
+            # memories until then. TensorFlow (2.21) cannot: its loops lose the weights. A function
+            # of this call alone, for JAX remembers a function with the weights that it saw.
+            step = keras.remat(lambda x, state: self.step(x, state))
         outputs, state = _loop(
             step, x, self.start(batch_size), is_step, _output_shapes(self.config)
         )
