@@ -20,6 +20,13 @@ from zoo.registry import Artefact
 NAME = "seq2seq_attention_dates"
 
 
+def pytest_configure(config):
+    """Gives each of several workers one thread: more would only wait for each other."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Keeps the tests of one model on one worker, because they share its training and exports."""

@@ -153,9 +153,9 @@ PRESETS = (
         # Without `start_from` it is a training from new weights.
         train=EntityNetworkTrainConfig(
             start_from="entity_network_babi_10k@2",
-            attempts=6,
-            epochs=60,
-            patience=15,
+            attempts=1,
+            epochs=100,
+            patience=25,
             learning_rate=0.003,
             clip_norm=1.25,
             goal=0.005,
