@@ -160,7 +160,7 @@ def picture(results: dict) -> Figure:
         learning.set_xlabel("updates")
         learning.set_ylabel("bits a sequence")
         larger.set_xlabel(", ".join(names))
-        larger.set_ylabel(f"{metric(preset).replace('_', ' ')}, a sequence")
+        larger.set_ylabel(f"{metric(preset).replace('_', ' ')},\na sequence")
         for axes in (learning, larger):
             axes.grid(color="0.9")
             axes.set_ylim(bottom=0)
