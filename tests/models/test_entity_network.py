@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import on_jax, weights_in
+from keras import ops
 
 from zoo.config import ConfigError, from_dict, override
 from zoo.data.readings import readings
@@ -23,6 +24,7 @@ from zoo.models.entity_network.config import (
 from zoo.models.entity_network.model import EntityNetwork
 from zoo.models.entity_network.task import Task
 from zoo.models.entity_network.train import train
+from zoo.text.tokenizer import END_ID
 from zoo.training.run_folder import RunFolder
 
 SIZES = {
@@ -302,7 +304,7 @@ def _joined(*worlds):
     )
 
 
-WORLD = EntityNetworkConfig(**SIZES | {"width": 32, "slots": 6})
+WORLD = EntityNetworkConfig(**SIZES | {"width": 32, "slots": 6, "word_dropout": 0.02})
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +350,23 @@ def test_an_attempt_ends_when_nothing_improves(patience, epochs):
     stories = readings(_world(8), apart=True), readings(_world(8))
     attempt = attempts.Attempts(WORLD, config).run(*stories, seed=(0,), learning_rate=1e-30)
     assert len(attempt.facts["errors"]) == epochs
+
+
+def test_training_leaves_words_out():
+    config = EntityNetworkConfig(**SIZES | {"encoding": "bag", "word_dropout": 0.2})
+    model = EntityNetwork(config)
+    model.build()
+    parts = {name: ops.ones_like(part) for name, part in model.parts.items()}
+    sentences = np.full((40, 30, 5), END_ID + 1, "int32")
+
+    def words_of(training):  # of each sentence, by a table of ones
+        return _array(model._embed(sentences, parts, None, training))[..., 0]
+
+    np.testing.assert_allclose(words_of(training=False), 5)
+    kept, again = words_of(training=True), words_of(training=True)
+    assert kept.mean() == pytest.approx(5, rel=0.03)  # what is kept counts for what is not
+    np.testing.assert_allclose(kept * 0.8, np.round(kept * 0.8), atol=1e-5)
+    assert (kept != again).mean() > 0.3
 
 
 def test_attempts_that_diverge_end_and_leave_the_weights_as_they_were(tmp_path):

@@ -325,13 +325,13 @@ class Attempts:
 
     def _begin(self, seed: tuple[int, ...]) -> None:
         """Draws new weights, and makes the optimizer forget."""
-        drawn = EntityNetwork(self._network.config)
         # Not of `seed` alone: NumPy takes the 0 after it, of the first epoch's order, for nothing.
         generator = np.random.default_rng((*seed, _OF_WEIGHTS))
         keras.utils.set_random_seed(int(generator.integers(2**32)))
+        drawn = EntityNetwork(self._network.config)
         drawn.build()
-        for name, weight in self._network.parts.items():
-            weight.assign(drawn.parts[name])
+        for variable, first in zip(self._network.variables, drawn.variables, strict=True):
+            variable.assign(first)  # what words to leave out is drawn from a seed among them
         for variable in self._network.optimizer.variables:  # the learning rate is set each epoch
             variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
 

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from zoo import attention
+from zoo.layers.dropout import Dropout
 from zoo.layers.recurrent import FunctionCell
 from zoo.models.entity_network.config import EntityNetworkConfig
 from zoo.models.story_task import require_room, words_alone
@@ -49,7 +50,7 @@ class EntityNetwork(keras.Model):
 
     Source: Henaff, Weston, Szlam, Bordes and LeCun, 2017 (arXiv:1612.03969), whose symbols and
     equation numbers these are. Deviation: several networks and the choice among them; the paper
-    has one training a task, and is told the task.
+    has one training a task, and is told the task. In training, words may be left out.
 
     Args:
         config: Its sizes and choices.
@@ -58,6 +59,7 @@ class EntityNetwork(keras.Model):
     def __init__(self, config: EntityNetworkConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
+        self.word_dropout = Dropout(config.word_dropout, name="word_dropout")
 
     def build(self, input_shape=None):
         """Builds all weights; the configuration alone decides the shapes.
@@ -234,6 +236,7 @@ class EntityNetwork(keras.Model):
     def _embed(self, sentences, parts, mask, training):
         """Returns the masked sum of the words of sentences `(B, M, L)`, `(B, M, D)`."""
         known = ops.cast(sentences > END_ID, "float32")[..., None]
+        known = self.word_dropout(known, training=training)
         if training:
             # By a product: the gradient of a gather is a scatter, slow where it cannot be fused.
             one_hot = ops.one_hot(sentences, self.config.vocab_size)  # (B, M, L, V)
