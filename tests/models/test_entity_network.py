@@ -510,6 +510,8 @@ def test_networks_trained_at_once_are_the_same(trained, tmp_path):
     same = ("network", "attempt", "errors")
     assert of_attempts(report, *same) == of_attempts(whole, *same)
     # Threads of another process may add up in another order.
+    losses = [[loss for [loss] in of_attempts(x, "loss")] for x in (report, whole)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
     for name, weight in weights.items():
         np.testing.assert_allclose(again[name], weight, rtol=1e-3, atol=1e-5)
 
