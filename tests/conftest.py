@@ -29,13 +29,16 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keeps the tests of one model on one worker, because they share its training and exports."""
+    """Keeps what shares a training or an export on one worker: a model's tests, or a module's."""
     for item in items:
         if {"source_of", "trained"} & set(item.fixturenames):
             name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
-            item.add_marker(pytest.mark.xdist_group(name or "seq2seq_test"))
+            group = name or "seq2seq_test"
         elif "tiny_run" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("tiny_run"))
+            group = "tiny_run"
+        else:
+            group = item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)

@@ -432,7 +432,7 @@ def _train(folder, *changes, resume=False):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trainings(tmp_path_factory):
     """A training of two networks, at most twice each, in one go and stopped after each attempt."""
     folder = tmp_path_factory.mktemp("trained")
     whole = _train(folder / "whole", "train.epochs=3")
@@ -479,8 +479,8 @@ def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch, last, o
         np.testing.assert_allclose(_array(part)[1], 0.1, rtol=1e-6)
 
 
-def test_a_report_says_what_each_attempt_came_to(trained):
-    report = trained[0][0]
+def test_a_report_says_what_each_attempt_came_to(trainings):
+    report = trainings[0][0]
     tried = [(attempt["network"], attempt["attempt"]) for attempt in report["epochs"]]
     assert tried[:2] == [(0, 1), (1, 1)] and [x for _, x in tried] == sorted(x for _, x in tried)
     for network in (0, 1):
@@ -491,16 +491,16 @@ def test_a_report_says_what_each_attempt_came_to(trained):
     assert 0 <= report["test"]["mean_error"] <= 1 and set(report["wrong_network"]) == {"0", "1"}
 
 
-def test_a_resumed_training_is_the_same(trained):
-    (whole, weights), (parts, again) = trained
+def test_a_resumed_training_is_the_same(trainings):
+    (whole, weights), (parts, again) = trainings
     for name in ("network", "attempt", "loss", "errors"):
         assert [x[name] for x in parts["epochs"]] == [x[name] for x in whole["epochs"]]
     assert parts["test"] == whole["test"] and parts["wrong_network"] == whole["wrong_network"]
     np.testing.assert_equal(again, weights)
 
 
-def test_networks_trained_at_once_are_the_same(trained, tmp_path):
-    whole, weights = trained[0]
+def test_networks_trained_at_once_are_the_same(trainings, tmp_path):
+    whole, weights = trainings[0]
     report, again = _train(tmp_path / "run", "train.epochs=3", "train.processes=2")
 
     def of_attempts(report, *names):
