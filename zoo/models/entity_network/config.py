@@ -154,10 +154,12 @@ PRESETS = (
         ),
         # Without `start_from` it is a training from new weights.
         train=EntityNetworkTrainConfig(
-            start_from="entity_network_babi_10k@3",
-            attempts=1,
+            start_from="entity_network_babi_10k@4",
+            attempts=4,
+            epochs=160,
             patience=25,
-            halve_every=40,
+            learning_rate=0.005,
+            halve_every=80,
             clip_norm=1.25,
             goal=0.005,
         ),
@@ -168,12 +170,12 @@ PRESETS = (
             limits="stories of one bAbI task at a time: about 170 words, at most 70 sentences,"
             " answers of one word. Of task 3 a fifth of the training stories was at hand, and"
             " scores leave it out.",
-            hard_input='{"story": ["The kitchen is west of the hallway.",'
-            ' "The garden is north of the bathroom.", "The office is south of the hallway.",'
-            ' "The bathroom is east of the hallway.", "The bedroom is west of the office."],'
-            ' "question": "How do you go from the garden to the hallway?"}',
-            hard_input_expected="s,w",
-            hard_input_reason="a way through rooms (task 19) it finds in seven of eight cases",
+            hard_input='{"story": ["Greg is a frog.", "Lily is a frog.", "Brian is a frog.",'
+            ' "Bernhard is a swan.", "Bernhard is yellow.", "Brian is white.", "Julius is a frog.",'
+            ' "Lily is yellow.", "Julius is yellow."], "question": "What color is Greg?"}',
+            hard_input_expected="yellow",
+            hard_input_reason="which color most animals of a kind have (task 16) it gets wrong once"
+            " in sixty",
         ),
     ),
 )
