@@ -31,7 +31,8 @@ TINY = [name for name in _names("text") if models.preset(name).for_tests]
 STORIES_TINY = [name for name in _names("story") if models.preset(name).for_tests]
 SEQUENCES_TINY = [name for name in _names("sequence") if models.preset(name).for_tests]
 FIRST_TINY = [name for name in TINY if name == f"{models.preset(name).family}_test"]
-# Where a case takes long, the default suite has one preset a family; `-m slow` has the others.
+# Where a case takes long, the default suite has one preset a family, where it takes longest one in
+# all; `-m slow` has the others.
 
 
 def costly(names: list[str]) -> list:
@@ -40,14 +41,20 @@ def costly(names: list[str]) -> list:
     return [x if x in firsts else pytest.param(x, marks=pytest.mark.slow) for x in names]
 
 
+def costliest(names: list[str]) -> list:
+    """Returns `names` as parameters, all but the first marked slow."""
+    return [names[0], *(pytest.param(x, marks=pytest.mark.slow) for x in names[1:])]
+
+
 COSTLY_TINY = costly(TINY)
+COSTLIEST_TINY = costliest(TINY)
 COSTLY_STORIES_TINY = costly(STORIES_TINY)
 COSTLY_SEQUENCES_TINY = costly(SEQUENCES_TINY)
 # A beam, XLA and no tokenizer in one export: each by itself is the slow suite's.
 COMPILED = {"beam_size": 3, "ids_only": True, "xla": True}
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())
 PUBLISHED_TEXT = [name for name in PUBLISHED if name in _names("text")]
-COSTLY_PUBLISHED_TEXT = costly(PUBLISHED_TEXT)
+COSTLIEST_PUBLISHED_TEXT = costliest(PUBLISHED_TEXT)
 PUBLISHED_STORIES = [name for name in PUBLISHED if name in _names("story")]
 PUBLISHED_SEQUENCES = [name for name in PUBLISHED if name in _names("sequence")]
 

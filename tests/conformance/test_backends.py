@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import COSTLY_TINY, batch, run_python
+from cases import COSTLIEST_TINY, batch, run_python
 
 from zoo.models.restore import restore_task
 
@@ -23,7 +23,7 @@ np.savez(outputs, **{name: np.asarray(array) for name, array in found.items()})
 """
 
 
-@pytest.mark.parametrize("name", COSTLY_TINY)
+@pytest.mark.parametrize("name", COSTLIEST_TINY)
 def test_jax_gives_the_numbers_of_tensorflow(trained, tmp_path, name):
     arrays = batch(name)
     del arrays["target_outputs"]

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from cases import (
     COMPILED,
-    COSTLY_PUBLISHED_TEXT,
+    COSTLIEST_PUBLISHED_TEXT,
     COSTLY_TINY,
     PUBLISHED,
     operator_names,
@@ -87,7 +87,9 @@ def test_saved_model_is_keras(source_of, exported, name, options):
 
 
 @pytest.mark.parametrize("sizes", [pytest.param((2, 3), marks=pytest.mark.slow), (5, 17)], ids=str)
-@pytest.mark.parametrize("options", [{}, COMPILED], ids=["plain", "xla"])
+@pytest.mark.parametrize(
+    "options", [{}, pytest.param(COMPILED, marks=pytest.mark.slow)], ids=["plain", "xla"]
+)
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, name, options, sizes):
     engine = SavedModelEngine(exported(name, "saved_model", **options).folder)
@@ -130,7 +132,7 @@ def test_a_source_that_cannot_be_read_is_refused(exported, options, source, mess
         engine.run("generate", source=source.astype("int32"))
 
 
-@pytest.mark.parametrize("name", COSTLY_PUBLISHED_TEXT)
+@pytest.mark.parametrize("name", COSTLIEST_PUBLISHED_TEXT)
 def test_published_saved_model_is_keras(source_of, exported, name):
     export = exported(name, "saved_model")
     _assert_same(_in_fresh_process(export, "saved_model", 1), _expected(source_of(name), 1))

@@ -7,7 +7,15 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import COSTLY_SEQUENCES_TINY, PUBLISHED_SEQUENCES, ROOT, operator_names, run_python
+from cases import (
+    COSTLY_SEQUENCES_TINY,
+    PUBLISHED_SEQUENCES,
+    ROOT,
+    SEQUENCES_TINY,
+    costly,
+    operator_names,
+    run_python,
+)
 
 import zoo
 from zoo import models
@@ -71,8 +79,9 @@ def test_a_saved_model_takes_sequences_of_any_length(source_of, exported, name):
 
 
 @pytest.mark.parametrize("length", [-1, 5])
-def test_a_length_that_cannot_be_is_refused(exported, length):
-    engine = SavedModelEngine(exported("neural_turing_machine_test", "saved_model").folder)
+@pytest.mark.parametrize("name", SEQUENCES_TINY[:1])
+def test_a_length_that_cannot_be_is_refused(exported, name, length):
+    engine = SavedModelEngine(exported(name, "saved_model").folder)
     with pytest.raises(tf.errors.InvalidArgumentError, match="length"):
         engine.run(
             "predict", inputs=np.zeros((1, 4, 9), "float32"), length=np.array([length], "int32")
@@ -113,8 +122,9 @@ def _zoo(*arguments):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
-def test_a_sequence_is_typed_and_read_on_the_command_line(exported, tmp_path):
-    folder = exported("neural_turing_machine_test", "litert", quantize="none").folder
+@pytest.mark.parametrize("name", SEQUENCES_TINY[:1])
+def test_a_sequence_is_typed_and_read_on_the_command_line(exported, name, tmp_path):
+    folder = exported(name, "litert", quantize="none").folder
     done = _zoo("run", folder, "10110010 01101001", "00000000")
     first, second = done.stdout.splitlines()
     assert [len(word) for word in first.split()] == [8, 8] and len(second) == 8
@@ -127,7 +137,7 @@ def test_a_sequence_is_typed_and_read_on_the_command_line(exported, tmp_path):
     assert long.returncode == 1 and "41 steps" in long.stderr
 
 
-@pytest.mark.parametrize("name", PUBLISHED_SEQUENCES)
+@pytest.mark.parametrize("name", costly(PUBLISHED_SEQUENCES))
 def test_a_published_model_is_the_same_on_every_runtime(source_of, exported, name):
     for runtime in ("litert", "saved_model"):
         export = source_of(name) if runtime == "litert" else exported(name, "saved_model")

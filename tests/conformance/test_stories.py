@@ -12,6 +12,7 @@ from cases import (
     PUBLISHED_STORIES,
     ROOT,
     STORIES_TINY,
+    costly,
     operator_names,
     published,
     run_python,
@@ -166,7 +167,11 @@ def test_litert_is_keras(source_of, exported, name):
     _assert_same(_in_fresh_process(export, "litert"), source_of(name))
 
 
-@pytest.mark.parametrize("options", [{}, {"ids_only": True}], ids=["strings", "ids_only"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, pytest.param({"ids_only": True}, marks=pytest.mark.slow)],
+    ids=["strings", "ids_only"],
+)
 @pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_saved_model_is_keras(source_of, exported, name, options):
     export = exported(name, "saved_model", **options)
@@ -190,7 +195,9 @@ def test_a_story_that_cannot_be_read_is_refused(exported, name):
     assert outputs["alignment"].shape[0] == 4
 
 
-@pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
+@pytest.mark.parametrize(
+    "quantize", ["none", *(pytest.param(x, marks=pytest.mark.slow) for x in ("float16", "int8"))]
+)
 @pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name, quantize):
     content = exported(name, "litert", quantize=quantize).read("model.tflite")
@@ -223,7 +230,7 @@ def test_a_story_is_answered_on_the_command_line(exported, name, tmp_path):
     assert zoo_run("run", folder, line, "--beam-size", "2").returncode == 1
 
 
-@pytest.mark.parametrize("name", PUBLISHED_STORIES)
+@pytest.mark.parametrize("name", costly(PUBLISHED_STORIES))
 def test_a_published_model_is_the_same_on_every_runtime(source_of, exported, name):
     _assert_same(_in_fresh_process(published(name), "keras"), published(name))
     export = exported(name, "saved_model")

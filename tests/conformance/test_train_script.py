@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cases import COSTLY_TINY, run_python, two_steps
+from cases import COSTLIEST_TINY, run_python, two_steps
 
 import zoo
 from zoo import models
@@ -12,7 +12,7 @@ from zoo.registry import Artefact
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", COSTLY_TINY)
+@pytest.mark.parametrize("name", COSTLIEST_TINY)
 def test_two_steps_write_a_report_and_a_model(tmp_path, name, backend):
     report, printed = two_steps(name, tmp_path / "run", backend=backend)
     metric = read_manifest(models.preset(name).data.name)["metric"]

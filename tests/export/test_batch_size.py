@@ -48,7 +48,8 @@ def test_rows_answer_as_they_do_alone(exported, source_of, name):
         np.testing.assert_allclose(array, alone[key], atol=1e-4, err_msg=key)
 
 
-def test_a_batch_size_below_1_is_refused(source_of, tmp_path):
+@pytest.mark.parametrize("name", ["transformer_test"])
+def test_a_batch_size_below_1_is_refused(source_of, name, tmp_path):
     with pytest.raises(ZooError, match="batch_size must be at least 1. Received: 0."):
-        export_litert(source_of("transformer_test"), tmp_path / "new", batch_size=0)
+        export_litert(source_of(name), tmp_path / "new", batch_size=0)
     assert list(tmp_path.iterdir()) == []

@@ -499,6 +499,7 @@ def test_a_resumed_training_is_the_same(trainings):
     np.testing.assert_equal(again, weights)
 
 
+@pytest.mark.slow
 def test_networks_trained_at_once_are_the_same(trainings, tmp_path):
     whole, weights = trainings[0]
     report, again = _train(tmp_path / "run", "train.epochs=3", "train.processes=2")
