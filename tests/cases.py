@@ -41,15 +41,16 @@ def costly(names: list[str]) -> list:
     return [x if x in firsts else pytest.param(x, marks=pytest.mark.slow) for x in names]
 
 
-def costliest(names: list[str]) -> list:
-    """Returns `names` as parameters, all but the first marked slow."""
-    return [names[0], *(pytest.param(x, marks=pytest.mark.slow) for x in names[1:])]
+def costliest(cases: list) -> list:
+    """Returns `cases` as parameters, all but the first marked slow."""
+    return [cases[0], *(pytest.param(x, marks=pytest.mark.slow) for x in cases[1:])]
 
 
 COSTLY_TINY = costly(TINY)
 COSTLIEST_TINY = costliest(TINY)
 COSTLY_STORIES_TINY = costly(STORIES_TINY)
 COSTLY_SEQUENCES_TINY = costly(SEQUENCES_TINY)
+COSTLIEST_QUANTIZATIONS = costliest(["none", "int8", "float16"])
 # A beam, XLA and no tokenizer in one export: each by itself is the slow suite's.
 COMPILED = {"beam_size": 3, "ids_only": True, "xla": True}
 PUBLISHED = list(registry.Registry(str(ROOT / "exports")).models())

@@ -8,8 +8,10 @@ import tensorflow as tf
 from cases import (
     COMPILED,
     COSTLIEST_PUBLISHED_TEXT,
+    COSTLIEST_QUANTIZATIONS,
     COSTLY_TINY,
     PUBLISHED,
+    costliest,
     operator_names,
     run_python,
 )
@@ -87,9 +89,7 @@ def test_saved_model_is_keras(source_of, exported, name, options):
 
 
 @pytest.mark.parametrize("sizes", [pytest.param((2, 3), marks=pytest.mark.slow), (5, 17)], ids=str)
-@pytest.mark.parametrize(
-    "options", [{}, pytest.param(COMPILED, marks=pytest.mark.slow)], ids=["plain", "xla"]
-)
+@pytest.mark.parametrize("options", costliest([{}, COMPILED]), ids=["plain", "xla"])
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_signatures_of_a_saved_model_are_those_of_keras(source_of, exported, name, options, sizes):
     engine = SavedModelEngine(exported(name, "saved_model", **options).folder)
@@ -138,9 +138,7 @@ def test_published_saved_model_is_keras(source_of, exported, name):
     _assert_same(_in_fresh_process(export, "saved_model", 1), _expected(source_of(name), 1))
 
 
-@pytest.mark.parametrize(
-    "quantize", ["none", *(pytest.param(x, marks=pytest.mark.slow) for x in ("int8", "float16"))]
-)
+@pytest.mark.parametrize("quantize", COSTLIEST_QUANTIZATIONS)
 @pytest.mark.parametrize("name", COSTLY_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name, quantize):
     content = exported(name, "litert", quantize=quantize, beam_size=3).read("model.tflite")

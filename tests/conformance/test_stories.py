@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cases import (
+    COSTLIEST_QUANTIZATIONS,
     COSTLY_STORIES_TINY,
     PUBLISHED_STORIES,
     ROOT,
     STORIES_TINY,
+    costliest,
     costly,
     operator_names,
     published,
@@ -168,9 +170,7 @@ def test_litert_is_keras(source_of, exported, name):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{}, pytest.param({"ids_only": True}, marks=pytest.mark.slow)],
-    ids=["strings", "ids_only"],
+    "options", costliest([{}, {"ids_only": True}]), ids=["strings", "ids_only"]
 )
 @pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_saved_model_is_keras(source_of, exported, name, options):
@@ -195,9 +195,7 @@ def test_a_story_that_cannot_be_read_is_refused(exported, name):
     assert outputs["alignment"].shape[0] == 4
 
 
-@pytest.mark.parametrize(
-    "quantize", ["none", *(pytest.param(x, marks=pytest.mark.slow) for x in ("float16", "int8"))]
-)
+@pytest.mark.parametrize("quantize", COSTLIEST_QUANTIZATIONS)
 @pytest.mark.parametrize("name", COSTLY_STORIES_TINY)
 def test_tflite_holds_built_in_operators_only(exported, name, quantize):
     content = exported(name, "litert", quantize=quantize).read("model.tflite")
