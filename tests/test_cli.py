@@ -18,6 +18,8 @@ from zoo.registry import Artefact
 
 LIMIT = 32  # tokens that the model reads; one is a character here
 DATE, ANSWER = "september 27, 1994", "1994-09-27"
+# Where a case takes long; of Keras the default suite has `test_json_is_one_object_a_line`.
+COSTLY_RUNTIMES = ["litert", "saved_model", pytest.param("keras", marks=pytest.mark.slow)]
 
 
 @pytest.fixture(params=["file", "stdin"])
@@ -74,7 +76,7 @@ def cache_of_saved_models(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize("runtime", ["litert", "saved_model", "keras"])
+@pytest.mark.parametrize("runtime", COSTLY_RUNTIMES)
 def test_lines_are_counted_over_chunks_and_long_ones_are_told(zoo, runtime, cache_of_saved_models):
     zoo.cache = cache_of_saved_models
     lines = [DATE] * 1100
@@ -137,7 +139,7 @@ def test_a_beam_that_the_file_holds_is_used(zoo):
     assert beam["score"] >= greedy["score"]
 
 
-@pytest.mark.parametrize("runtime", ["litert", "saved_model", "keras"])
+@pytest.mark.parametrize("runtime", COSTLY_RUNTIMES)
 def test_n_best_are_the_beam_from_the_best_down(zoo, runtime, cache_of_saved_models):
     zoo.cache = cache_of_saved_models
     options = ("--runtime", runtime, "--beam-size", "4")

@@ -210,7 +210,7 @@ def test_ids_only_export_needs_no_library(name, signature, program, source_of, s
     assert_same(actual, in_python(name, "keras").engine.run("generate", source=source))
 
 
-@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("rows", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FIRST_TINY)
 def test_compiled_export_answers_as_the_plain_one(
     name, rows, program, source_of, served, in_python

@@ -84,8 +84,7 @@ COMMON = (
     *("feeding-general", "bahdanau-additive", "bahdanau-hard", "conditional-gumbel"),
     "conditional-tied",
 )
-LEARNT = ("luong-local_p", "bahdanau-hard", "conditional-tied")
-EXPORTED = ("luong-sparsemax", "luong-local_p", "bahdanau-hard")
+LEARNT = EXPORTED = ("luong-local_p", "bahdanau-hard")
 
 
 def _parameters(common):
