@@ -1,4 +1,6 @@
-"""Models with a memory, timed beside plain PyTorch modules of the same shape by `compare_peers.py`.
+"""Models with a memory, timed beside PyTorch modules of the same shape by `compare_peers.py`.
+
+A module is timed as one writes it, and as `torch.compile` makes it.
 
 The shapes are those of `memory_network_babi_10k`, with a full memory of full sentences, and of
 `neural_turing_machine_copy`, over as many steps as its `.tflite` takes.
@@ -22,11 +24,8 @@ EXPORTS = {
     "LiteRT": ("--format", "litert", "--quantize", "none"),
     "SavedModel": ("--format", "saved_model", "--ids-only"),
 }
-SPREADS = [
-    {"threads": threads, "compiled": compiled}
-    for threads in sorted({1, CORES})
-    for compiled in (False, True)
-]
+PEERS = {"PyTorch": {"compiled": False}, "torch.compile": {"compiled": True}}
+SPREADS = [{"threads": threads} for threads in sorted({1, CORES})]
 
 
 def stories(_, work: Path) -> Part:
@@ -61,11 +60,13 @@ def _add(contestants: list, ratios: list, preset: Preset, what: str, peer, work:
             runtime = "litert" if name == "LiteRT" else "saved_model"
             options = {"folder": export, "runtime": runtime, "rows": rows}
             contestants.append(Contestant(f"{name}, {kind}", ours, preset, options))
-        contestants.append(Contestant(f"PyTorch, {kind}", peer, preset, {"rows": rows}, SPREADS))
-        goals = {"LiteRT": 0.5 if rows == 1 else "", "SavedModel": ""}
-        ratios += [
-            Ratio(f"{name}, {kind}", [f"PyTorch, {kind}"], goal) for name, goal in goals.items()
-        ]
+        for name, options in PEERS.items():
+            options = {**options, "rows": rows}
+            contestants.append(Contestant(f"{name}, {kind}", peer, preset, options, SPREADS))
+        for name in EXPORTS:
+            for against in PEERS:
+                goal = 0.5 if (name, against, rows) == ("LiteRT", "PyTorch", 1) else ""
+                ratios.append(Ratio(f"{name}, {kind}", [f"{against}, {kind}"], goal))
 
 
 def _draw(folder: Path, preset: Preset) -> None:
