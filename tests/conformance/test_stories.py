@@ -14,7 +14,6 @@ from cases import (
     ROOT,
     STORIES_TINY,
     costliest,
-    costly,
     operator_names,
     published,
     run_python,
@@ -228,7 +227,7 @@ def test_a_story_is_answered_on_the_command_line(exported, name, tmp_path):
     assert zoo_run("run", folder, line, "--beam-size", "2").returncode == 1
 
 
-@pytest.mark.parametrize("name", costly(PUBLISHED_STORIES))
+@pytest.mark.parametrize("name", costliest(PUBLISHED_STORIES))
 def test_a_published_model_is_the_same_on_every_runtime(source_of, exported, name):
     _assert_same(_in_fresh_process(published(name), "keras"), published(name))
     export = exported(name, "saved_model")
