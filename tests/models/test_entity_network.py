@@ -433,7 +433,7 @@ def _train(folder, *changes, resume=False):
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory):
-    """A training of two networks, at most twice each, in one go and stopped after the first."""
+    """A training of two networks, at most twice each, in one go and stopped after one attempt."""
     folder = tmp_path_factory.mktemp("trained")
     whole = _train(folder / "whole", "train.epochs=3")
     steps = whole[0]["epochs"][0]["steps"]
