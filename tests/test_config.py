@@ -35,6 +35,7 @@ class Outer:
     rate: float = 0.5
     flag: bool = False
     limit: int | None = None
+    turns: tuple[float, ...] = ()
     inner: Inner = Inner()
 
 
@@ -45,8 +46,18 @@ def test_a_preset_survives_json(name):
 
 
 def test_every_value_survives_json():
-    config = Outer(needed="é\n", kind="b", rate=1e-9, flag=True, limit=7, inner=Inner(number=-2))
-    assert from_dict(Outer, json.loads(json.dumps(to_dict(config)))) == config
+    config = Outer(
+        needed="é\n",
+        kind="b",
+        rate=1e-9,
+        flag=True,
+        limit=7,
+        turns=(1.0, 0.5),
+        inner=Inner(number=-2),
+    )
+    values = json.loads(json.dumps(to_dict(config)))
+    assert values == to_dict(config)
+    assert from_dict(Outer, values) == config
 
 
 def test_what_is_not_given_has_its_default():
@@ -67,6 +78,8 @@ def test_what_is_not_given_has_its_default():
         ("flag=true", {"flag": True}),
         ("limit=3", {"limit": 3}),
         ("limit=null", {"limit": None}),
+        ("turns=[1, 0.5]", {"turns": (1.0, 0.5)}),
+        ("turns=[]", {"turns": ()}),
         ("inner.number=-5", {"inner": Inner(number=-5)}),
         ('inner={"number": 4}', {"inner": Inner(number=4)}),
     ],
@@ -97,7 +110,7 @@ def test_override_leaves_its_argument():
         ("", "Expected field=value. Received: ''"),
         ("=3", "Unknown Outer field ''"),
         ("rat=3", "Unknown Outer field 'rat'. Did you mean rate"),
-        ("xyz=3", "Known: flag, inner, kind, limit, needed, rate"),
+        ("xyz=3", "Known: flag, inner, kind, limit, needed, rate, turns"),
         ("inner.numbr=3", "Unknown Inner field 'numbr'. Did you mean number"),
         ("inner.=3", "Unknown Inner field ''"),
         ("rate.x=3", "Outer field 'rate' has no fields of its own"),
@@ -118,6 +131,8 @@ def test_override_leaves_its_argument():
         ("limit=true", "expected int or null. Received: True"),
         ("limit=" + "1" * 5000, "expected int or null. Received: '111"),
         ("limit=" + "[" * 100_000, "expected int or null. Received: '[[["),
+        ("turns=0.5", "expected a list of float. Received: 0.5"),
+        ('turns=[0.5, "x"]', "Outer field 'turns' expected float. Received: 'x'"),
         ("inner=3", "expected Inner. Received: 3"),
         ('inner={"number": "x"}', "Inner field 'number' expected int. Received: 'x'"),
         ('inner={"x": 1}', "Unknown Inner field 'x'"),

@@ -214,8 +214,12 @@ def require(config, **claims: bool) -> None:
 
 
 def to_dict(config) -> dict:
-    """Returns `config` as a dict that `json.dumps` takes and `from_dict` reads back as an equal."""
-    return dataclasses.asdict(config)
+    """Returns `config` as the dict that its JSON reads back as, and `from_dict` takes."""
+
+    def values(fields):  # JSON has lists alone
+        return {name: list(x) if isinstance(x, tuple) else x for name, x in fields}
+
+    return dataclasses.asdict(config, dict_factory=values)
 
 
 def from_dict(cls: type, values: Mapping) -> typing.Any:
@@ -299,9 +303,13 @@ def _checked(cls: type, name: str, expected, value):
     for option in options:
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return from_dict(option, value)
-        if typing.get_origin(option) is typing.Literal:
-            if value in typing.get_args(option):
+        origin, arguments = typing.get_origin(option), typing.get_args(option)
+        if origin is typing.Literal:
+            if value in arguments:
                 return value
+        elif origin is tuple:  # of any length, as lists are in JSON
+            if isinstance(value, list | tuple):
+                return tuple(_checked(cls, name, arguments[0], item) for item in value)
         elif option is float and isinstance(value, int | float) and not isinstance(value, bool):
             with contextlib.suppress(OverflowError):  # of an int beyond what a float holds
                 if math.isfinite(number := float(value)):
@@ -315,4 +323,6 @@ def _checked(cls: type, name: str, expected, value):
 def _type_name(option) -> str:
     if typing.get_origin(option) is typing.Literal:
         return " or ".join(typing.get_args(option))
+    if typing.get_origin(option) is tuple:
+        return f"a list of {_type_name(typing.get_args(option)[0])}"
     return "null" if option is type(None) else option.__name__

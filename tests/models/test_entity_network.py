@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -352,6 +353,28 @@ def test_an_attempt_ends_when_nothing_improves(patience, epochs):
     assert len(attempt.facts["errors"]) == epochs
 
 
+@pytest.mark.parametrize(
+    ("errors", "ends_after"),
+    [
+        ([0.5, 0.44, 0.38, 0.33, 0.28, 0.24], None),  # by a tenth each epoch
+        ([0.5, 0.49, 0.48, 0.47, 0.46, 0.44], 4),  # not by a tenth in three epochs
+        ([0.5, 0.48, 0.46, 0.44, 0.42, 0.4], None),  # by a tenth in three epochs
+        ([0.5, 0.3, 0.4, 0.4, 0.4, 0.2], 5),
+    ],
+)
+def test_patience_waits_for_the_error_to_fall_by_a_tenth(errors, ends_after):
+    config = EntityNetworkTrainConfig(patience=3, goal=0.0)
+    watch = attempts._Watch(config, learning_rate=0.1, steps=None)
+    watch.set_model(SimpleNamespace(parts={}, optimizer=SimpleNamespace(), stop_training=False))
+    for epoch, error in enumerate(errors, 1):
+        watch.on_epoch_begin(epoch - 1)
+        loss = 1 / epoch  # that it falls is no reason to go on
+        watch.on_epoch_end(epoch - 1, {"loss": loss, "val_loss": loss, "val_error": error})
+        if watch.model.stop_training:
+            break
+    assert epoch == (ends_after or len(errors))
+
+
 def test_training_leaves_words_out():
     config = EntityNetworkConfig(**SIZES | {"encoding": "bag", "word_dropout": 0.2})
     model = EntityNetwork(config)
@@ -371,7 +394,7 @@ def test_training_leaves_words_out():
 
 def test_attempts_that_diverge_end_and_leave_the_weights_as_they_were(tmp_path):
     config = EntityNetworkTrainConfig(
-        attempts=2, batch_size=6, epochs=9, learning_rate=1e30, clip_norm=1e30
+        attempts=2, batch_size=6, epochs=9, learning_rates=(1e30,), clip_norm=1e30
     )
     model = EntityNetwork(WORLD)
     model.build()
@@ -433,7 +456,7 @@ def _train(folder, *changes, resume=False):
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory):
-    """A training of two networks, at most twice each, in one go and stopped after one attempt."""
+    """A training of two networks, at most twice each, in one go and stopped after the first."""
     folder = tmp_path_factory.mktemp("trained")
     whole = _train(folder / "whole", "train.epochs=3")
     steps = whole[0]["epochs"][0]["steps"]
@@ -443,27 +466,38 @@ def trainings(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("last", "order"),
-    [((), [0, 1, 1, 0, 0]), ((0,), [1, 0, 1, 0, 0]), ((1,), [0, 1, 0, 1, 0])],
+    ("once", "enough", "order", "best"),
+    [
+        ((), None, [0, 1, 1, 0, 0], [0.2, 0.1]),
+        ((1,), None, [0, 1, 0, 0], [0.2, 0.3]),
+        ((), 0.2, [0, 1, 1], [0.2, 0.1]),
+    ],
 )
-def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch, last, order):
-    rates = [0.5, 0.25]  # of first and of second attempts
-    changes = {"attempts": 3, "goal": 0.1, "learning_rate": 0.5, "second_learning_rate": 0.25}
-    preset = override(TEST, [f"train.{name}={value}" for name, value in changes.items()])
+def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch, once, enough, order, best):
+    changes = {
+        "attempts": 3,
+        "goal": 0.1,
+        "learning_rates": (0.5, 0.25),
+        "word_dropouts": (0.0, 0.125, 0.25),
+        "enough": enough,
+    }
+    config = dataclasses.replace(TEST.train, **changes)
+    preset = dataclasses.replace(TEST, train=config)
+    turns = [(0.5, 0.0), (0.25, 0.125), (0.5, 0.25)]
     model = _model(networks=2)
     errors = [[0.2, 0.2, 0.4], [0.3, 0.1]]  # of each network's attempts
     seeds = []
 
     class Scripted:
-        def __init__(self, *configurations):
-            pass
+        def __init__(self, model, config):
+            self.word_dropout = model.word_dropout
 
         def run(self, train, validation, *, seed, learning_rate, steps):
             # Three questions a story: learned one by one, and scored together.
             assert (train.rows.shape, validation.rows.shape) == ((12, 1), (4, 3))
             seeds.append(seed)
             _, network, number = seed
-            assert learning_rate == rates[number % 2]
+            assert (learning_rate, self.word_dropout) == turns[number]
             error = errors[network][number]
             weights = {name: np.full(part.shape[1:], error) for name, part in model.parts.items()}
             return attempts.Attempt(weights, {"steps": 1, "error": error, "errors": [error]})
@@ -471,12 +505,12 @@ def test_a_network_keeps_the_best_of_its_attempts(tmp_path, monkeypatch, last, o
     monkeypatch.setattr(attempts, "Attempts", Scripted)
     run = RunFolder(tmp_path / "run", preset, command="train", resume=False)
     world = _joined(_world(4), _world(4, task=2))
-    attempts.fit(model, world, world, config=preset.train, run=run, last=last)
+    attempts.fit(model, world, world, config=preset.train, run=run, once=once)
     assert len(seeds) == len(set(seeds))
-    assert [network for _, network, _ in seeds] == order  # the worst first, but for `last`
+    assert [network for _, network, _ in seeds] == order  # the worst first
     for part in model.parts.values():
-        np.testing.assert_allclose(_array(part)[0], 0.2, rtol=1e-6)
-        np.testing.assert_allclose(_array(part)[1], 0.1, rtol=1e-6)
+        for weights, error in zip(_array(part), best, strict=True):
+            np.testing.assert_allclose(weights, error, rtol=1e-6)
 
 
 def test_a_report_says_what_each_attempt_came_to(trainings):
@@ -523,38 +557,6 @@ def test_a_training_can_be_ended_with_the_attempts_there_are(tmp_path):
     assert after["epochs"] == before["epochs"] and after["test"] == before["test"]
 
 
-def test_networks_that_it_starts_from_are_kept_where_no_attempt_is_better(tmp_path):
-    first, weights = _train(tmp_path / "first", "train.epochs=2", "train.attempts=1")
-    changes = ["train.epochs=1", "train.attempts=1", "train.learning_rate=1e-9"]
-    start = f"train.start_from={tmp_path / 'first'}"
-    second, again = _train(tmp_path / "second", *changes, start)
-    given, tried = second["epochs"][:2], second["epochs"][2:]
-    assert [(x["network"], x["attempt"], x["steps"]) for x in given] == [(0, 0, 0), (1, 0, 0)]
-    assert [x["error"] for x in given] == [x["error"] for x in first["epochs"]]
-    assert tried
-    for attempt in tried:  # of new weights, which know nothing
-        assert attempt["attempt"] == 1
-        assert attempt["error"] >= given[attempt["network"]]["error"]
-    np.testing.assert_equal(again, weights)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [({"networks": 1}, "Expected 2 networks"), ({"slots": 9}, "keys of the shape")],
-)
-def test_a_start_that_does_not_fit_is_refused(tmp_path, changes, message):
-    start = _model(**{"networks": 2, **changes})
-    run = RunFolder(tmp_path / "run", TEST, command="train", resume=False)
-    world = _joined(_world(4), _world(4, task=2))
-    with pytest.raises(ZooError, match=message):
-        attempts.fit(_model(networks=2), world, world, config=TEST.train, run=run, start=start)
-
-
-def test_a_training_does_not_start_from_a_model_of_other_words(tmp_path):
-    with pytest.raises(ZooError, match="knows other words"):
-        _train(tmp_path / "run", "train.start_from=entity_network_babi_10k")
-
-
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_a_configuration_survives_json(preset):
     values = json.loads(json.dumps(preset.configuration()))
@@ -566,6 +568,8 @@ def test_a_configuration_survives_json(preset):
     ["model.slots=0", "model.width=0", "model.vocab_size=4", "model.max_sentences=0",
      "model.networks=0", "model.encoding=words", "model.activation=relu", "data.task=21",
      "train.attempts=0", "train.epochs=0", "train.goal=1.5", "train.clip_norm=0",
+     "train.enough=-0.1", "train.learning_rates=[]", "train.learning_rates=[0.01, 0]",
+     "train.word_dropouts=[0.05, 1]",
      "train.batch_size=0", "train.halve_every=0", "train.processes=0"],
 )  # fmt: skip
 def test_what_makes_no_entity_network_is_refused(change):

@@ -24,7 +24,7 @@ from zoo.config import Preset, from_dict
 from zoo.errors import ZooError
 from zoo.export import artefact
 
-_HOW_LONG = {"epochs", "steps", "attempts", "patience", "goal", "processes"}
+_HOW_LONG = {"epochs", "steps", "attempts", "patience", "goal", "enough", "processes"}
 _PACKAGES = ("keras", "tensorflow", "jax", "numpy", "sentencepiece")
 
 

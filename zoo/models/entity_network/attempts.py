@@ -6,6 +6,7 @@ goal, cost less than all of them at once.
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 import multiprocessing
@@ -35,15 +36,13 @@ def fit(
     *,
     config: EntityNetworkTrainConfig,
     run: RunFolder,
-    last: Collection[int] = (),
-    start: EntityNetwork | None = None,
+    once: Collection[int] = (),
 ) -> None:
     """Trains every network of `model`, from the run's last checkpoint or from its start.
 
-    The networks of `start` are the attempts before the first. First every network once, then those
-    that missed the goal again, the worst of them first, and so on; of its attempts a network keeps
-    the one with the lowest validation error. An attempt is an epoch of the report, with a
-    checkpoint after it.
+    First every network once, then those that are not good enough again, the worst of them first,
+    and so on; of its attempts a network keeps the one with the lowest validation error. An attempt
+    is an epoch of the report, with a checkpoint after it.
 
     Args:
         model: Gets the weights.
@@ -51,9 +50,7 @@ def fit(
         validation: To score, and to choose by.
         config: How.
         run: Where the report and the checkpoints go.
-        last: Networks whose attempts come last in every round, whatever their errors.
-        start: A model of as many networks, each trained on what it is to learn here; what it has no
-            weights of is zeros.
+        once: Networks that have no second attempt, whatever their errors.
     """
     parts = [
         # Questions of one story in one batch are too much alike: its network learns the training
@@ -80,15 +77,6 @@ def fit(
         print({**facts, "errors": facts["errors"][-3:]}, flush=True)
 
     with _pool(model.config, config) as pool:
-        if start is not None:
-            scored = {done["network"] for done in report if done["attempt"] == 0}
-            jobs = (
-                _Job(network, *parts[network], weights=_weights_of(start, network, like=model))
-                for network in range(len(parts))
-                if network not in scored
-            )
-            for network, attempt in _finished(jobs, pool, config.processes):
-                keep(network, 0, attempt)
         for number in range(1, config.attempts + 1):
             # By the rounds before this one: an order that is the same in a round that was stopped.
             before = [_best(report, network, number - 1) for network in range(len(parts))]
@@ -98,46 +86,25 @@ def fit(
                     network,
                     *parts[network],
                     seed=(config.seed, network, number - 1),
-                    learning_rate=_learning_rate(config, number),
+                    learning_rate=_of_attempt(number, config.learning_rates),
+                    word_dropout=_of_attempt(
+                        number, config.word_dropouts or (model.config.word_dropout,)
+                    ),
                     steps=None if config.steps is None else config.steps - run.steps_done,
                 )
-                for network in sorted(range(len(parts)), key=lambda x: (x in last, -before[x]))
-                if before[network] > config.goal
+                for network in sorted(range(len(parts)), key=lambda x: -before[x])
+                if before[network] > (config.goal if config.enough is None else config.enough)
                 and network not in made
+                and (number == 1 or network not in once)
                 and (config.steps is None or run.steps_done < config.steps)
             )
             for network, attempt in _finished(jobs, pool, config.processes):
                 keep(network, number, attempt)
 
 
-def _weights_of(
-    start: EntityNetwork, network: int, *, like: EntityNetwork
-) -> dict[str, np.ndarray]:
-    """Returns the weights of one network of `start`, by the names of those of `like`."""
-    if start.config.networks != like.config.networks:
-        raise ZooError(
-            f"Expected {like.config.networks} networks to start from. "
-            f"There are {start.config.networks}."
-        )
-    weights = {}
-    for name, part in like.parts.items():
-        given = (
-            ops.convert_to_numpy(start.parts[name]) if name in start.parts else np.zeros(part.shape)
-        )
-        if given.shape != part.shape:
-            raise ZooError(
-                f"Expected a model with {name} of the shape {tuple(part.shape)} to start from. "
-                f"It has {given.shape}."
-            )
-        weights[name] = given[network].astype("float32")
-    return weights
-
-
-def _learning_rate(config: EntityNetworkTrainConfig, number: int) -> float:
-    """Returns that of a network's attempt, counted from 1."""
-    if number % 2 == 0 and config.second_learning_rate is not None:
-        return config.second_learning_rate
-    return config.learning_rate
+def _of_attempt(number: int, choices: Sequence[float]) -> float:
+    """Returns what an attempt, counted from 1, has of what attempts take by turns."""
+    return choices[(number - 1) % len(choices)]
 
 
 def _best(epochs: Sequence[Mapping], network: int, attempts: int) -> float:
@@ -179,9 +146,9 @@ class Attempt:
     Attributes:
         weights: By name, those after the epoch with the lowest validation error; none if the first
             epoch diverged.
-        facts: For the report: `steps`, `learning_rate` and, of that epoch, `loss` on what it was
-            trained on (nats a question) and `error` on validation questions; and `errors` of every
-            epoch.
+        facts: For the report: `steps`, `learning_rate`, `word_dropout` and, of that epoch, `loss`
+            on what it was trained on (nats a question) and `error` on validation questions; and
+            `errors` of every epoch.
     """
 
     weights: dict[str, np.ndarray]
@@ -190,15 +157,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class _Job:
-    """An attempt to make of a network, by `Attempts.run`; or `weights` to score."""
+    """An attempt to make of a network, by `Attempts.run`."""
 
     network: int
     train: Readings
     validation: Readings
-    seed: tuple[int, ...] = ()
-    learning_rate: float = 0.0
-    steps: int | None = None
-    weights: dict[str, np.ndarray] | None = None
+    seed: tuple[int, ...]
+    learning_rate: float
+    word_dropout: float
+    steps: int | None
 
 
 class _Here(Executor):
@@ -226,13 +193,14 @@ def _pool(model: EntityNetworkConfig, config: EntityNetworkTrainConfig) -> Execu
 def _start(model: EntityNetworkConfig, config: EntityNetworkTrainConfig) -> None:
     """Prepares a process for `_run`."""
     global _attempts
-    _attempts = Attempts(model, config)
+
+    @functools.cache  # what is compiled serves for all of one rate
+    def _attempts(word_dropout: float) -> Attempts:
+        return Attempts(dataclasses.replace(model, word_dropout=word_dropout), config)
 
 
 def _run(job: _Job) -> Attempt:
-    if job.weights is not None:
-        return _attempts.score(job.weights, job.validation)
-    return _attempts.run(
+    return _attempts(job.word_dropout).run(
         job.train,
         job.validation,
         seed=job.seed,
@@ -273,7 +241,7 @@ class Attempts:
         self._network = EntityNetwork(dataclasses.replace(model, networks=1))
         self._network.build()
         self._network.compile(
-            optimizer=keras.optimizers.Adam(config.learning_rate, global_clipnorm=config.clip_norm),
+            optimizer=keras.optimizers.Adam(global_clipnorm=config.clip_norm),
             loss=TokenCrossEntropy(pad_id=PAD_ID),
             metrics=[QuestionError()],
             # TensorFlow (2.21) takes minutes to compile the loop's gradient, for each shape.
@@ -312,16 +280,6 @@ class Attempts:
             verbose=0,
         )
         return Attempt(watch.weights, watch.facts())
-
-    def score(self, weights: dict[str, np.ndarray], validation: Readings) -> Attempt:
-        """Returns `weights` as an attempt without an update, scored on `validation`."""
-        for name, weight in self._network.parts.items():
-            weight.assign(weights[name][None])
-        batches = ReadingBatches(validation, batch_size=self._config.batch_size, seed=None)
-        scores = self._network.evaluate(batches, verbose=0, return_dict=True)
-        error = float(scores["error"])
-        facts = {"steps": 0, "learning_rate": 0.0, "loss": None, "error": error}
-        return Attempt(weights, {**facts, "errors": [round(error, 4)], "train_seconds": 0.0})
 
     def _begin(self, seed: tuple[int, ...]) -> None:
         """Draws new weights, and makes the optimizer forget."""
@@ -404,17 +362,18 @@ class _Watch(keras.callbacks.Callback):
     def _is_stale(self) -> bool:
         if self._config.patience is None:
             return False
-        lowest = [
-            min(range(len(self._history)), key=lambda epoch: self._history[epoch][name])
-            for name in ("error", "validation_loss")
-        ]
-        return len(self._history) - 1 - max(lowest) >= self._config.patience
+        lowest, fell_at = math.inf, 0
+        for epoch, found in enumerate(self._history):
+            if found["error"] <= 0.9 * lowest:
+                lowest, fell_at = found["error"], epoch
+        return len(self._history) - 1 - fell_at >= self._config.patience
 
     def facts(self) -> dict:
         best = self._best or {"loss": None, "error": 1.0}
         return {
             "steps": self._steps,
             "learning_rate": self._rate,
+            "word_dropout": self.model.config.word_dropout,
             "loss": best["loss"],
             "error": best["error"],
             "errors": [round(found["error"], 4) for found in self._history],

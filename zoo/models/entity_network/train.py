@@ -38,14 +38,11 @@ def train(
         resume: Go on after the last attempt in `output`.
     """
     # Here, so that the command line answers a wrong option before a framework starts.
-    from zoo import layout, registry
     from zoo.data.stories import TASKS
-    from zoo.errors import ZooError
     from zoo.evaluation.answers import answers, scores
     from zoo.models.entity_network import attempts
     from zoo.models.entity_network.choice import chosen, learn_choice
     from zoo.models.entity_network.task import Task
-    from zoo.models.restore import restore_task
     from zoo.runtime.keras_engine import KerasEngine
     from zoo.training.stories import start_training
 
@@ -55,12 +52,6 @@ def train(
     encoded = data.encoded
     model = task.model
     networks = model.config.networks
-    start = None
-    if preset.train.start_from:
-        artefact = registry.resolve(preset.train.start_from)
-        if artefact.read(layout.TOKENIZER) != data.tokenizer.model:
-            raise ZooError(f"{preset.train.start_from} knows other words, or another data set's.")
-        start = restore_task(artefact).model
     partial = data.stories.partial_tasks
     attempts.fit(
         model,
@@ -68,9 +59,8 @@ def train(
         encoded["validation"],
         config=preset.train,
         run=run,
-        # A network of its own for each task. Means leave the partial ones out.
-        last=[task - 1 for task in partial] if networks == len(TASKS) else [],
-        start=start,
+        # A network of its own for each task. More attempts at a partial one would better no mean.
+        once=[task - 1 for task in partial] if networks == len(TASKS) else [],
     )
     if networks > 1:
         parts = attempts.parts_of(encoded["train"], networks)
