@@ -194,7 +194,7 @@ def _start(model: EntityNetworkConfig, config: EntityNetworkTrainConfig) -> None
     """Prepares a process for `_run`."""
     global _attempts
 
-    @functools.cache  # what is compiled serves for all of one rate
+    @functools.cache  # so that attempts that leave out as many words are compiled once
     def _attempts(word_dropout: float) -> Attempts:
         return Attempts(dataclasses.replace(model, word_dropout=word_dropout), config)
 
