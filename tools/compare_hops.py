@@ -3,8 +3,9 @@
     python tools/compare_hops.py --data DIR [--work DIR] [SIZE ...] [--hops N ...]
     python tools/compare_hops.py --check
 
-All are the preset `memory_network_babi_SIZE` but for the hops. A run that is finished is not run
-again, and one that was stopped goes on. What is measured goes to
+All are the preset `memory_network_babi_SIZE` but for the hops, and for the validation stories,
+which are held out, and the noise, which short stories have none of. A run that is finished is not
+run again, and one that was stopped goes on. What is measured goes to
 `zoo/models/memory_network/comparison.json`; the table in the family's README, error by error
 beside the paper's, and the picture beside it are made of that file. With --check it trains and
 writes nothing, and exits with 1 if the table is not that of the file.
@@ -20,6 +21,7 @@ from matplotlib.figure import Figure
 
 SIZES = ("1k", "10k")
 HOPS = (1, 2, 3)
+SETTINGS = {"train.with_validation": False, "train.noise_in_short_stories": False}
 TABLE = comparison.Comparison("memory_network", "comparison")
 # Errors, %, of the paper's joint training on 1,000 questions a task (table 1): 1, 2 and 3 hops with
 # position encoding and linear start, and 3 hops with random noise too.
@@ -58,7 +60,7 @@ def measured(size: str, hops: int, arguments: argparse.Namespace) -> dict:
     run = comparison.trained(
         arguments.work / size / str(hops),
         f"memory_network_babi_{size}",
-        {"model.hops": hops},
+        {"model.hops": hops, **SETTINGS},
         data=arguments.data,
     )
     restarts = run.manifest["training"]["restarts"]

@@ -287,6 +287,17 @@ def test_noise_leaves_gaps_but_no_disorder():
     assert (times.reshape(3, 400, 50)[1, :, 30] > 0).any()  # the latest may be after a gap too
 
 
+def test_noise_may_leave_a_gap_in_short_stories():
+    filled = np.arange(50)[None] < np.repeat([[0], [2], [10], [31]], 400, axis=0)
+    times = noisy_times(
+        filled, share=0.1, generator=np.random.default_rng(0), in_short_stories=True
+    )
+    longest = np.where(filled, times + 1, 0).max(axis=1).reshape(4, 400)
+    assert [{*row} for row in longest] == [{0}, {2, 3}, {10, 11}, {31, 32, 33, 34, 35}]
+    with_a_gap = {tuple(row[:2]) for row in times[400:800]}
+    assert with_a_gap == {(1, 0), (2, 0), (2, 1)}
+
+
 def test_the_same_generator_draws_the_same_noise():
     filled = np.repeat(np.arange(50)[None] < 31, 4, axis=0)
     drawn = [

@@ -11,7 +11,7 @@ from cases import on_jax, weights_in
 
 from zoo import attention
 from zoo.config import ConfigError, from_dict, override
-from zoo.data.stories import encode_examples, sample_examples
+from zoo.data.stories import encode_examples, open_stories, sample_examples
 from zoo.errors import ZooError
 from zoo.evaluation.answers import scores
 from zoo.models.memory_network import restarts
@@ -522,6 +522,16 @@ def test_a_training_learns_and_its_report_says_how(tmp_path, capsys):
     assert chosen["loss"] == epochs[-1]["loss"] == min(restart["loss"] for restart in restarts_)
     assert chosen["test"]["mean_error"] < 0.5
     assert " -> " in capsys.readouterr().out
+
+
+def test_a_last_training_may_learn_from_validation_stories_too(tmp_path):
+    held_out, _ = _train(tmp_path / "held_out", "train.epochs=1", "train.batch_size=1")
+    whole, _ = _train(tmp_path / "whole", "train.epochs=1", "train.batch_size=1",
+                      "train.with_validation=true")  # fmt: skip
+    stories = open_stories("babi_qa", size="sample")
+    sizes = [len(stories.examples(split)) for split in ("train", "validation")]
+    assert [run["epochs"][0]["steps"] for run in (held_out, whole)] == [sizes[0], sum(sizes)]
+    assert held_out["epochs"][0]["losses"] != whole["epochs"][0]["losses"]
 
 
 def test_a_resumed_training_is_the_same(tmp_path):

@@ -309,28 +309,37 @@ def _encode(texts: Sequence[str], tokenizer: Tokenizer, length: int, what: str) 
     return pad(rows, length, pad_id=PAD_ID)
 
 
-def noisy_times(filled: np.ndarray, *, share: float, generator: np.random.Generator) -> np.ndarray:
+def noisy_times(
+    filled: np.ndarray,
+    *,
+    share: float,
+    generator: np.random.Generator,
+    in_short_stories: bool = False,
+) -> np.ndarray:
     """Returns how long ago each sentence was, with random gaps: "random noise" in training.
 
-    A story of n sentences is read as if up to ceil(share n) - 1 empty memories lay between them,
-    so that the vectors of times beyond the usual ones are learned too. Where there is no gap the
-    latest sentence has time 0, the one before it 1, and so on.
+    A story of n sentences is read as if empty memories lay between them, any number from none to a
+    share of n, so that the vectors of times beyond the usual ones are learned too. Where there is
+    no gap the latest sentence has time 0, the one before it 1, and so on.
 
     Args:
         filled: `(B, M)` bool, True at sentences; they stand first.
         share: Of empty memories, 0 to 1.
         generator: Draws the gaps.
+        in_short_stories: Their number may be ceil(share n), as in the authors' code, so that every
+            story has one now and then. Without, it is less than that, and with a share of a tenth
+            stories of ten sentences or fewer have none.
 
     Returns:
         `(B, M)` int32, below M; 0 where there is no sentence.
 
     Source: Sukhbaatar et al., 2015 (arXiv:1503.08895), section 4.1, "random noise", which adds a
-    tenth. Deviation: the authors' code draws up to ceil(share n), so that a story of ten sentences
-    or fewer, which has no gap here, has one there every other time.
+    tenth.
     """
     index = np.arange(filled.shape[1])[None]
     count = filled.sum(axis=1, keepdims=True)  # (B, 1)
-    gaps = generator.integers(0, np.maximum(np.ceil(share * count), 1).astype(int))
+    most = np.ceil(share * count).astype(int)
+    gaps = generator.integers(0, most + 1 if in_short_stories else np.maximum(most, 1))
     # Of count + gaps possible times, count drawn ones, the nearest first.
     keys = np.where(index < count + gaps, generator.random(filled.shape), np.inf)
     drawn = keys.argsort(axis=1).argsort(axis=1) < count

@@ -210,6 +210,7 @@ class StoryBatches(keras.utils.PyDataset):
                 share=self._config.noise,
                 # From 1: NumPy takes a 0 at the end for nothing, and that is the order's stream.
                 generator=np.random.default_rng((self._config.seed, self._epoch, index + 1)),
+                in_short_stories=self._config.noise_in_short_stories,
             ),
             "question": self._examples.question[rows],
         }

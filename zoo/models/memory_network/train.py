@@ -38,6 +38,7 @@ def train(
         resume: Go on from the last checkpoint in `output`.
     """
     # Here, so that the command line answers a wrong option before a framework starts.
+    from zoo.data.stories import encode_examples
     from zoo.evaluation.answers import answers, scores
     from zoo.models.memory_network import restarts
     from zoo.models.memory_network.task import Task
@@ -48,9 +49,13 @@ def train(
         Task, preset, output=output, data_dir=data_dir, command=command, resume=resume
     )
     encoded = data.encoded
+    learned = encoded["train"]
+    if preset.train.with_validation:
+        both = data.examples["train"] + data.examples["validation"]
+        learned = encode_examples(both, data.tokenizer, preset.model)
     copies = restarts.fit(
         task,
-        encoded["train"],
+        learned,
         encoded["validation"],
         config=preset.train,
         run=run,
