@@ -20,7 +20,8 @@ def test_one_batch_is_learnt_by_every_weight(name):
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=PAD_ID),
     )
     before = [weight.numpy() for weight in model.trainable_weights]
-    history = model.fit(arrays, targets, epochs=80, batch_size=len(targets), verbose=0)
+    # Models without attention need the most: of the source all goes through one vector.
+    history = model.fit(arrays, targets, epochs=160, batch_size=len(targets), verbose=0)
     for weight, start in zip(model.trainable_weights, before, strict=True):
         assert not np.array_equal(weight.numpy(), start), weight.path
     assert history.history["loss"][-1] < 0.2 * history.history["loss"][0]
