@@ -142,7 +142,7 @@ _TESTS = (
 
 # The paper's joint training with its best options: position encoding, linear start, random noise,
 # 50 wide, 3 hops, the best of ten by the training loss. Deviations: batches are an epoch's shuffled
-# questions, not drawn with replacement; and the model learns from the validation stories too.
+# questions, not drawn with replacement; and 1k learns from the validation stories too.
 def _babi(size, **changes) -> MemoryNetworkPreset:
     return MemoryNetworkPreset(
         name=f"memory_network_babi_{size}",
