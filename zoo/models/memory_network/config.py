@@ -62,7 +62,9 @@ class MemoryNetworkTrainConfig:
     halve_every: int = 15  # epochs after which the learning rate is half, the linear ones aside
     clip_norm: float = 40.0  # of each weight's gradient by itself
     noise: float = 0.1  # gaps drawn into a story's times, at most, as a share of its sentences
-    noise_in_short_stories: bool = False  # a gap more, so that they have one too; authors' code
+    # One gap more at most, as in the authors' code: without it, stories of 1 / noise sentences or
+    # fewer have none.
+    noise_in_short_stories: bool = False
     # Train on the validation stories too, for a last training, when nothing is left to be chosen by
     # them: their scores are then those of what was learned.
     with_validation: bool = False
