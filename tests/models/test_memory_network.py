@@ -433,7 +433,7 @@ def test_copies_train_as_models_apart(encoded):
     """Three updates of three copies, their gradients clipped, and of three models one by one."""
     task = Task.from_preset(TEST)
     keras.utils.set_random_seed(1)
-    copies = restarts.Restarts(task.model, 3)
+    copies = restarts.Restarts(task.model, range(3))
     copies.build()
     start = [_array(weight) for weight in copies.stacked]
     copies.compile(
@@ -469,7 +469,7 @@ def test_copies_train_as_models_apart(encoded):
 
 def test_a_copy_that_diverges_takes_no_other_with_it(encoded):
     task = Task.from_preset(TEST)
-    copies = restarts.Restarts(task.model, 2)
+    copies = restarts.Restarts(task.model, range(2))
     copies.build()
     words = _array(copies.stacked[0])
     words[1] = np.nan
@@ -489,8 +489,8 @@ def test_a_copy_that_diverges_takes_no_other_with_it(encoded):
 
 
 def test_the_lowest_loss_is_chosen_among_those_that_did_not_diverge():
-    assert restarts.lowest([None, 0.4, 0.2, None, 0.3]) == 2
-    assert restarts.lowest([None, None]) == 0
+    assert restarts.by_loss(range(5), [None, 0.4, 0.2, None, 0.3]) == [2, 4, 1, 0, 3]
+    assert restarts.by_loss([1, 3], [0.1, None, 0.2, None]) == [1, 3]
 
 
 def test_the_learning_rate_is_halved_after_the_linear_epochs():
@@ -546,14 +546,38 @@ def test_a_last_training_may_learn_from_validation_stories_too(tmp_path):
 
 def test_a_resumed_training_is_the_same(tmp_path):
     whole = _train(tmp_path / "whole", "train.epochs=4")
-    _train(tmp_path / "parts", "train.epochs=1")
-    parts = _train(tmp_path / "parts", "train.epochs=4", resume=True)
+    for epochs in (1, 2, 3, 4):  # of which two are linear
+        parts = _train(tmp_path / "parts", f"train.epochs={epochs}", resume=epochs > 1)
     assert [epoch["losses"] for epoch in parts[0]["epochs"]] == [
         epoch["losses"] for epoch in whole[0]["epochs"]
     ]
     assert len(parts[0]["epochs"]) == 4
     assert parts[0]["restarts"] == whole[0]["restarts"]
     np.testing.assert_equal(parts[1], whole[1])
+
+
+def test_finalists_go_on_as_if_the_others_had_not_stopped(tmp_path):
+    everyone, _ = _train(tmp_path / "all", "train.epochs=6")
+    report, weights = _train(tmp_path / "finalists", "train.epochs=6", "train.finalists=2",
+                             "train.trial_epochs=4")  # fmt: skip
+    trial = everyone["epochs"][3]["losses"]
+    worst = trial.index(max(trial))
+    for epoch, (found, expected) in enumerate(
+        zip(report["epochs"], everyone["epochs"], strict=True), start=1
+    ):
+        expected = [
+            None if epoch > 4 and number == worst else pytest.approx(loss, rel=1e-3)
+            for number, loss in enumerate(expected["losses"])
+        ]
+        assert found["losses"] == expected
+    assert [x["number"] for x in report["restarts"]] == [x for x in range(3) if x != worst]
+    for stopped_after in (4, 5):  # at the cut, and after it
+        folder = tmp_path / str(stopped_after)
+        settings = "train.finalists=2", "train.trial_epochs=4"
+        _train(folder, f"train.epochs={stopped_after}", *settings)
+        resumed = _train(folder, "train.epochs=6", *settings, resume=True)
+        assert resumed[0]["restarts"] == report["restarts"]
+        np.testing.assert_equal(resumed[1], weights)
 
 
 def test_a_finished_training_resumes_to_itself(tmp_path):
@@ -578,7 +602,8 @@ def test_a_configuration_survives_json(preset):
     "change",
     ["model.hops=0", "model.width=0", "model.vocab_size=4", "model.max_sentences=0",
      "model.tying=all", "model.encoding=words", "data.task=21", "data.size=2k",
-     "train.restarts=0", "train.noise=1.5", "train.linear_epochs=-1", "train.halve_every=0"],
+     "train.restarts=0", "train.finalists=4", "train.trial_epochs=0", "train.noise=1.5",
+     "train.linear_epochs=-1", "train.halve_every=0"],
 )  # fmt: skip
 def test_what_makes_no_memory_network_is_refused(change):
     with pytest.raises(ConfigError, match=change.split("=")[0].split(".")[1]):

@@ -70,6 +70,9 @@ class MemoryNetworkTrainConfig:
     with_validation: bool = False
     # Trainings from other weights, at once; the model is the one with the lowest training loss.
     restarts: int = 10
+    # So many of them, those whose loss was then the lowest, go on after `trial_epochs`; None: all.
+    finalists: int | None = None
+    trial_epochs: int = 6
     seed: int = 0
 
     average: ClassVar[int] = 1  # epochs whose checkpoints are kept
@@ -86,6 +89,8 @@ class MemoryNetworkTrainConfig:
             clip_norm=self.clip_norm > 0,
             noise=0 <= self.noise <= 1,
             restarts=self.restarts >= 1,
+            finalists=self.finalists is None or 1 <= self.finalists <= self.restarts,
+            trial_epochs=self.trial_epochs >= 1,
             seed=0 <= self.seed < 2**32,  # what NumPy takes
         )
 

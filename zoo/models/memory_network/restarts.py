@@ -2,13 +2,15 @@
 
 Training a memory network ends well or badly with the weights that it starts from, so papers train
 ten times and keep the best. Small models leave most of a machine idle; ten that share the
-embedding of sentences and go through the machine as one cost about as much as two or three.
+embedding of sentences and go through the machine as one cost about as much as two or three. Which
+of them will end well shows early, so that the others may stop: the first round of successive
+halving (Jamieson and Talwalkar, 2016, arXiv:1502.07943).
 """
 
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -35,14 +37,14 @@ class Restarts(keras.Model):
 
     Args:
         model: The model, built; its own weights take no part until `take` sets them.
-        restarts: R.
+        numbers: By which the copies are called, R of them.
     """
 
-    def __init__(self, model: MemoryNetwork, restarts: int, **kwargs):
+    def __init__(self, model: MemoryNetwork, numbers: Sequence[int], **kwargs):
         super().__init__(**kwargs)
         # No attribute of its own: Keras would count the model's weights among those to train.
         self._model = lambda: model
-        self.restarts = restarts
+        self.numbers = tuple(numbers)
 
     def build(self, input_shape=None):
         """Draws the weights of all copies, each with the axis R before those of the model's."""
@@ -50,7 +52,7 @@ class Restarts(keras.Model):
         self.stacked = [
             self.add_weight(
                 name=weight.name,
-                shape=(self.restarts, *weight.shape),
+                shape=(len(self.numbers), *weight.shape),
                 initializer=keras.initializers.RandomNormal(stddev=INITIAL_STDDEV),
             )
             for weight in model.trainable_variables
@@ -67,9 +69,9 @@ class Restarts(keras.Model):
         stacked = [ops.convert_to_tensor(weight) for weight in self.stacked]
         return ops.swapaxes(ops.vectorized_map(logits, stacked), 0, 1)
 
-    def take(self, index: int) -> None:
-        """Gives the model the weights of the copy `index`."""
-        model = self._model()
+    def take(self, number: int) -> None:
+        """Gives the model the weights of a copy."""
+        model, index = self._model(), self.numbers.index(number)
         for weight, stacked in zip(model.trainable_variables, self.stacked, strict=True):
             weight.assign(stacked[index])
 
@@ -248,42 +250,50 @@ def fit(
     Returns:
         The trained copies; their losses stand in the report's last epoch.
     """
-    batches = StoryBatches(examples, config=config, epoch=run.epochs_done)
-    copies = Restarts(task.model, config.restarts)
-    copies.build()
-    optimizer = ClippedSGD(
-        HalvingSchedule(config, steps_per_epoch=len(batches)), max_norm=config.clip_norm
-    )
-    # The linear epochs, then the others: each part is traced anew, with the model as it then is.
-    for linear, end in ((True, min(config.linear_epochs, config.epochs)), (False, config.epochs)):
-        task.model.linear = linear
-        losses = LossByRestart(config.restarts)
+    epochs = run.report["epochs"]
+    steps_per_epoch = len(StoryBatches(examples, config=config))
+
+    def prepared(numbers: Sequence[int]) -> tuple[Restarts, LossByRestart]:
+        copies, losses = Restarts(task.model, numbers), LossByRestart(len(numbers))
+        copies.build()
+        schedule = HalvingSchedule(config, steps_per_epoch=steps_per_epoch)
         copies.compile(
-            optimizer=optimizer,
+            optimizer=ClippedSGD(schedule, max_norm=config.clip_norm),
             loss=SummedCrossEntropy(),
             metrics=[losses],
             # XLA on a CPU is far slower here, its compiling counted (tensorflow 2.21); JAX has no
             # other way.
             jit_compile=keras.backend.backend() == "jax",
         )
-        if not optimizer.built:
-            optimizer.build(copies.trainable_variables)
-            run.restore(copies)
+        copies.optimizer.build(copies.trainable_variables)
+        return copies, losses
+
+    copies, _ = prepared(running(config, epochs, epoch=run.epochs_done))
+    run.restore(copies)
+    for end in _ends_of_parts(config):
         spent = config.steps is not None and run.steps_done >= config.steps
         if run.epochs_done >= end or spent:
             continue
+        # Each part is traced anew, with the model and the copies as they then are.
+        task.model.linear = run.epochs_done < config.linear_epochs
+        before = copies
+        copies, losses = prepared(running(config, epochs, epoch=run.epochs_done + 1))
+        _go_on(copies, before)
         callbacks = [
             StopAfter(config.steps, run.steps_done),
-            _AfterEpoch(copies, task, losses, validation, run, sample),
+            _AfterEpoch(config.restarts, copies, task, losses, validation, run, sample),
         ]
         # Keras writes TensorBoard's files through TensorFlow; with JAX alone there are none.
         if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
             callbacks.append(keras.callbacks.TensorBoard(run.logs, write_graph=False))
+        # Whenever a `fit` begins, Keras (3.15) takes a batch that it does not train on, and with it
+        # an epoch's order. To resume is not to skip that of the first epoch without `linear`.
+        skipped = 0 < config.linear_epochs <= run.epochs_done
         copies.fit(
-            batches,
+            StoryBatches(examples, config=config, epoch=run.epochs_done + skipped),
             epochs=end,
             initial_epoch=run.epochs_done,
-            shuffle=False,  # `batches` shuffles, in an order that a resumed training repeats
+            shuffle=False,  # batches are in an order that a resumed training repeats
             callbacks=callbacks,
             verbose=1 if sys.stdout.isatty() else 2,  # a log has no use for a moving bar
         )
@@ -291,16 +301,54 @@ def fit(
     return copies
 
 
-def lowest(losses: Sequence[float | None]) -> int:
-    """Returns the index of the lowest loss; None is that of a copy that diverged."""
-    return min(range(len(losses)), key=lambda index: (losses[index] is None, losses[index] or 0.0))
+def _ends_of_parts(config: MemoryNetworkTrainConfig) -> list[int]:
+    """Returns the epochs after which something else is trained, and the last."""
+    ends = {config.linear_epochs, config.epochs}
+    if config.finalists is not None:
+        ends.add(config.trial_epochs)
+    return sorted(end for end in ends if end <= config.epochs)
+
+
+def running(
+    config: MemoryNetworkTrainConfig, epochs: Sequence[Mapping], *, epoch: int
+) -> list[int]:
+    """Returns which restarts an epoch trains: all, or after the trial the finalists.
+
+    Args:
+        config: How many, and after which epoch.
+        epochs: Those of the report before it.
+        epoch: Counted from 1.
+    """
+    numbers = range(config.restarts)
+    if config.finalists is None or epoch <= config.trial_epochs:
+        return list(numbers)
+    return sorted(by_loss(numbers, epochs[config.trial_epochs - 1]["losses"])[: config.finalists])
+
+
+def by_loss(numbers: Sequence[int], losses: Sequence[float | None]) -> list[int]:
+    """Returns the numbers of restarts, that with the lowest loss first.
+
+    Args:
+        numbers: Which to sort.
+        losses: Of all restarts; None is that of one that diverged, or had stopped.
+    """
+    return sorted(numbers, key=lambda number: (losses[number] is None, losses[number] or 0.0))
+
+
+def _go_on(copies: Restarts, before: Restarts) -> None:
+    """Gives `copies` the weights that those of their numbers had, and the count of updates."""
+    rows = [before.numbers.index(number) for number in copies.numbers]
+    for weight, old in zip(copies.stacked, before.stacked, strict=True):
+        weight.assign(ops.convert_to_numpy(old)[rows])
+    copies.optimizer.iterations.assign(before.optimizer.iterations)
 
 
 class _AfterEpoch(keras.callbacks.Callback):
     """Scores, reports, shows and saves what an epoch came to."""
 
-    def __init__(self, copies, task, losses, validation, run, sample):
+    def __init__(self, restarts, copies, task, losses, validation, run, sample):
         super().__init__()
+        self._restarts = restarts
         self._copies = copies
         self._linear = task.model.linear
         self._engine = KerasEngine(task.model, task.signatures())
@@ -318,10 +366,11 @@ class _AfterEpoch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         trained = time.monotonic()
-        losses = [
-            round(float(mean), 5) if np.isfinite(mean) else None for mean in self._losses.means()
-        ]
-        best = lowest(losses)
+        numbers = self._copies.numbers
+        losses = [None] * self._restarts
+        for number, mean in zip(numbers, self._losses.means(), strict=True):
+            losses[number] = round(float(mean), 5) if np.isfinite(mean) else None
+        best = by_loss(numbers, losses)[0]
         self._copies.take(best)
         found = answers(self._engine, self._validation)
         metrics = scores(found, self._validation)

@@ -28,7 +28,8 @@ def train(
     """Trains `preset` in the folder `output` and writes its model there.
 
     All restarts train at once. After each epoch the one with the lowest training loss is scored on
-    validation stories; at the end every one is scored on the tests, and that one is the model.
+    validation stories; at the end every one that did not stop before is scored on the tests, and
+    that one is the model.
 
     Args:
         preset: What to train.
@@ -62,16 +63,19 @@ def train(
         sample=data.sample,
     )
     losses = run.report["epochs"][-1]["losses"]
-    best = restarts.lowest(losses)
+    best = restarts.by_loss(copies.numbers, losses)[0]
     run.report["restarts"] = []
     engine = KerasEngine(task.model, task.signatures())
-    for index, loss in enumerate(losses):
-        copies.take(index)
+    for number in copies.numbers:
+        copies.take(number)
         tested = scores(
             answers(engine, encoded["test"]), encoded["test"], partial=data.stories.partial_tasks
         )
-        run.report["restarts"].append({"loss": loss, "chosen": index == best, "test": tested})
-        print(f"restart {index}: loss {loss}, test error {tested['mean_error']:.4f}", flush=True)
+        run.report["restarts"].append(
+            {"number": number, "loss": losses[number], "chosen": number == best, "test": tested}
+        )
+        error = tested["mean_error"]
+        print(f"restart {number}: loss {losses[number]}, test error {error:.4f}", flush=True)
     copies.take(best)
     run.write_report()
     run.finish(task, preset)
