@@ -287,7 +287,8 @@ def fit(
         if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
             callbacks.append(keras.callbacks.TensorBoard(run.logs, write_graph=False))
         # Whenever a `fit` begins, Keras (3.15) takes a batch that it does not train on, and with it
-        # an epoch's order. To resume is not to skip that of the first epoch without `linear`.
+        # an epoch's order. That of the linear part counts in what follows it, so that the commands
+        # of published models repeat what trained them.
         skipped = 0 < config.linear_epochs <= run.epochs_done
         copies.fit(
             StoryBatches(examples, config=config, epoch=run.epochs_done + skipped),
